@@ -1,0 +1,68 @@
+import { sql } from "drizzle-orm";
+import { bigint, boolean, check, customType, index, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { createdAt, instant, primaryKeyId } from "./columns.ts";
+
+const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
+
+/** One message to one lead, from waiting to settled. Partitioned by month on the key. No foreign keys: the statements that write it
+ *  thousands of times a second read what they refer to. `status` is in no index, so that settling stays a HOT update. */
+export const flows = pgTable(
+  "flows",
+  {
+    id: primaryKeyId(),
+    workspaceId: uuid("workspace_id").notNull(),
+    laneId: bigint("lane_id", { mode: "number" }).notNull(),
+    leadId: uuid("lead_id").notNull(),
+    enrollmentId: uuid("enrollment_id").notNull(),
+    sequenceId: uuid("sequence_id").notNull(),
+    stepId: uuid("step_id").notNull(),
+    /** Waits to be claimed. False from the attempt on, and while its enrolment is paused. */
+    queued: boolean("queued").notNull().default(true),
+    /** In lane time. */
+    dueAt: instant("due_at").notNull(),
+    /** The preferred or last device. Another column than the one that the attempt writes: an indexed one would break HOT. */
+    boundDeviceId: uuid("bound_device_id"),
+    status: text("status").notNull().default("ACTIVE"),
+    attemptId: uuid("attempt_id"),
+    attemptedAt: instant("attempted_at"),
+    deviceId: uuid("device_id"),
+    nodeId: uuid("node_id"),
+    text: text("text"),
+    settledAt: instant("settled_at"),
+    sentAt: instant("sent_at"),
+    deliveredAt: instant("delivered_at"),
+    readAt: instant("read_at"),
+    failedAt: instant("failed_at"),
+    failureCode: text("failure_code"),
+    failureMessage: text("failure_message"),
+    skipReason: text("skip_reason"),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    index("flows_lane").on(table.laneId, table.dueAt, table.id).where(sql`queued`),
+    index("flows_bound_device").on(table.boundDeviceId, table.dueAt, table.id).where(sql`queued AND bound_device_id IS NOT NULL`),
+    index("flows_enrollment").on(table.enrollmentId, table.id),
+    index("flows_failed").on(table.failedAt, table.id).where(sql`failed_at IS NOT NULL`),
+    check("flows_status", sql`${table.status} IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED')`),
+  ],
+);
+
+/** The event log: one row per change, written in the change's own transaction. Partitioned by month on the key. */
+export const events = pgTable(
+  "events",
+  {
+    id: primaryKeyId(),
+    /** The writing transaction. What a reader has seen is a snapshot of transactions, so that none that commits late is skipped. */
+    xid: xid8("xid").notNull().default(sql`pg_current_xact_id()`),
+    workspaceId: uuid("workspace_id").notNull(),
+    type: text("type").notNull(),
+    at: instant("at").notNull().default(sql`clock_timestamp()`),
+    flowId: uuid("flow_id"),
+    sequenceId: uuid("sequence_id"),
+    deviceId: uuid("device_id"),
+    status: text("status"),
+    previousStatus: text("previous_status"),
+    reason: text("reason"),
+  },
+  (table) => [index("events_xid").on(table.xid, table.id)],
+);

@@ -1,0 +1,85 @@
+import { sql } from "drizzle-orm";
+import { bigint, check, foreignKey, index, integer, jsonb, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
+import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
+
+export const leads = pgTable(
+  "leads",
+  {
+    id: primaryKeyId(),
+    workspaceId: workspaceId(),
+    /** E.164 without the plus sign. */
+    phone: text("phone").notNull(),
+    name: text("name"),
+    niche: text("niche"),
+    /** The words set now, comma-separated. However it is written, a database trigger puts what was added into enrollment_queue. */
+    trigger: text("trigger"),
+    attributes: jsonb("attributes").$type<Record<string, unknown>>().notNull().default({}),
+    timeZone: text("time_zone"),
+    preferredDeviceId: uuid("preferred_device_id"),
+    lastDeviceId: uuid("last_device_id"),
+    importId: uuid("import_id"),
+    consentSource: text("consent_source"),
+    consentAt: instant("consent_at"),
+    optedOutAt: instant("opted_out_at"),
+    optOutReason: text("opt_out_reason"),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    unique("leads_workspace_id_phone").on(table.workspaceId, table.phone),
+    unique("leads_workspace_id_id").on(table.workspaceId, table.id),
+    index("leads_workspace_id_niche").on(table.workspaceId, table.niche),
+    index("leads_import_id").on(table.importId).where(sql`${table.importId} IS NOT NULL`),
+    check("leads_phone", sql`${table.phone} ~ '^[1-9][0-9]{5,14}$'`),
+    check("leads_trigger_length", sql`length(${table.trigger}) <= 1000`),
+    check("leads_attributes", sql`jsonb_typeof(${table.attributes}) = 'object'`),
+    check("leads_consent", sql`(${table.consentSource} IS NULL) = (${table.consentAt} IS NULL)`),
+  ],
+);
+
+/** Words that were added to leads and wait to be looked at. Append-only and without a unique key: a key with DO NOTHING lost words. */
+export const enrollmentQueue = pgTable("enrollment_queue", {
+  id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+  workspaceId: uuid("workspace_id").notNull(),
+  leadId: uuid("lead_id").notNull(),
+  trigger: text("trigger").notNull(),
+});
+
+export const leadImports = pgTable(
+  "lead_imports",
+  {
+    id: primaryKeyId(),
+    workspaceId: workspaceId(),
+    fileName: text("file_name").notNull(),
+    status: text("status").notNull().default("RUNNING"),
+    bytesTotal: bigint("bytes_total", { mode: "number" }),
+    bytesRead: bigint("bytes_read", { mode: "number" }).notNull().default(0),
+    rowsRead: integer("rows_read").notNull().default(0),
+    rowsCreated: integer("rows_created").notNull().default(0),
+    rowsUpdated: integer("rows_updated").notNull().default(0),
+    rowsRejected: integer("rows_rejected").notNull().default(0),
+    /** Raised with every batch; one that stands still belongs to a process that died. */
+    progressAt: instant("progress_at").notNull().default(sql`clock_timestamp()`),
+    startedAt: instant("started_at").notNull().default(sql`clock_timestamp()`),
+    finishedAt: instant("finished_at"),
+  },
+  (table) => [
+    unique("lead_imports_workspace_id_id").on(table.workspaceId, table.id),
+    check("lead_imports_status", sql`${table.status} IN ('RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')`),
+  ],
+);
+
+export const leadImportRejects = pgTable(
+  "lead_import_rejects",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    workspaceId: workspaceId(),
+    importId: uuid("import_id").notNull(),
+    line: integer("line").notNull(),
+    reason: text("reason").notNull(),
+    raw: text("raw").notNull(),
+  },
+  (table) => [
+    index("lead_import_rejects_import_id").on(table.importId, table.id),
+    foreignKey({ columns: [table.workspaceId, table.importId], foreignColumns: [leadImports.workspaceId, leadImports.id] }),
+  ],
+);

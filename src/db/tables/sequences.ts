@@ -1,0 +1,141 @@
+import { sql } from "drizzle-orm";
+import { bigint, boolean, check, doublePrecision, foreignKey, index, integer, interval, pgTable, text, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
+
+export const sequences = pgTable(
+  "sequences",
+  {
+    id: primaryKeyId(),
+    workspaceId: workspaceId(),
+    name: text("name").notNull(),
+    triggerPrefix: text("trigger_prefix"),
+    /** The first entry step's trigger; kept up by the database, for those who look in with SQL. */
+    trigger: text("trigger"),
+    /** ACTIVE and is_active are the same: whichever of the two is written, the database carries the other along. */
+    status: text("status").notNull().default("DRAFT"),
+    isActive: boolean("is_active").notNull().default(false),
+    minDelaySeconds: integer("min_delay_seconds").notNull().default(10),
+    maxDelaySeconds: integer("max_delay_seconds").notNull().default(30),
+    triggerDelayHours: doublePrecision("trigger_delay_hours").notNull().default(24),
+    startDelayMinutes: integer("start_delay_minutes").notNull().default(0),
+    onFailure: text("on_failure").notNull().default("CONTINUE"),
+    /** No problems as of the workspace's reviewed_revision. Set by the review alone. */
+    isSound: boolean("is_sound").notNull().default(false),
+    /** Raised by every change of the sequence or its steps: a text rendered before an edit is never sent after it. */
+    revision: integer("revision").notNull().default(0),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    unique("sequences_workspace_id_id").on(table.workspaceId, table.id),
+    check("sequences_status", sql`${table.status} IN ('DRAFT', 'ACTIVE', 'PAUSED', 'ARCHIVED')`),
+    check("sequences_on_failure", sql`${table.onFailure} IN ('CONTINUE', 'STOP')`),
+    check("sequences_delays", sql`${table.minDelaySeconds} BETWEEN 0 AND ${table.maxDelaySeconds} AND ${table.maxDelaySeconds} <= 86400`),
+  ],
+);
+
+export const sequenceSteps = pgTable(
+  "sequence_steps",
+  {
+    id: primaryKeyId(),
+    workspaceId: workspaceId(),
+    sequenceId: uuid("sequence_id").notNull(),
+    dayNumber: integer("day_number").notNull(),
+    trigger: text("trigger").notNull(),
+    nextTrigger: text("next_trigger"),
+    triggerDelayHours: doublePrecision("trigger_delay_hours"),
+    isEntryPoint: boolean("is_entry_point").notNull().default(false),
+    messageText: text("message_text").notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    unique("sequence_steps_workspace_id_trigger").on(table.workspaceId, table.trigger),
+    index("sequence_steps_sequence_id").on(table.sequenceId),
+    foreignKey({ columns: [table.workspaceId, table.sequenceId], foreignColumns: [sequences.workspaceId, sequences.id] }).onDelete("cascade"),
+  ],
+);
+
+/** Where the leads go that wait on a step which was removed: on to the step that followed it. Filled by a database trigger. */
+export const removedSteps = pgTable("removed_steps", {
+  id: uuid("id").primaryKey(),
+  workspaceId: uuid("workspace_id").notNull(),
+  trigger: text("trigger").notNull(),
+  nextTrigger: text("next_trigger"),
+});
+
+/** A queue of its own for each sequence and time zone. `due_at` of its flows is in lane time, which stands still while the lane is
+ *  paused: lane time = (paused_at or now) − pause_offset. Pausing and resuming a million flows is one row's update. */
+export const lanes = pgTable(
+  "lanes",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    workspaceId: uuid("workspace_id").notNull(),
+    sequenceId: uuid("sequence_id").notNull(),
+    timeZone: text("time_zone").notNull(),
+    pausedAt: instant("paused_at"),
+    pauseOffset: interval("pause_offset").notNull().default("0"),
+  },
+  (table) => [
+    unique("lanes_sequence_id_time_zone").on(table.sequenceId, table.timeZone),
+    index("lanes_workspace_id").on(table.workspaceId),
+  ],
+);
+
+export const enrollments = pgTable(
+  "enrollments",
+  {
+    id: primaryKeyId(),
+    workspaceId: uuid("workspace_id").notNull(),
+    leadId: uuid("lead_id").notNull(),
+    sequenceId: uuid("sequence_id").notNull(),
+    status: text("status").notNull().default("ACTIVE"),
+    stopReason: text("stop_reason"),
+    /** The word that enrolled it, taken off the lead when it ends. */
+    trigger: text("trigger").notNull(),
+    /** The flow that is waiting or being attempted, or was the last. The next one is made only by who moves this on from the one before. */
+    currentFlowId: uuid("current_flow_id").notNull(),
+    pausedAt: instant("paused_at"),
+    createdAt: createdAt(),
+    finishedAt: instant("finished_at"),
+  },
+  (table) => [
+    // Once per lead and sequence at a time, whatever races.
+    uniqueIndex("enrollments_open").on(table.sequenceId, table.leadId).where(sql`${table.status} IN ('ACTIVE', 'PAUSED')`),
+    index("enrollments_lead_id").on(table.leadId, table.id),
+    index("enrollments_sequence_id").on(table.sequenceId, table.id),
+    index("enrollments_paused").on(table.id).where(sql`${table.status} = 'PAUSED'`),
+    check("enrollments_status", sql`${table.status} IN ('ACTIVE', 'PAUSED', 'COMPLETED', 'STOPPED')`),
+  ],
+);
+
+const count = (name: string) => bigint(name, { mode: "number" }).notNull().default(0);
+
+/** The counts of a sequence: the folded ones here, and on top what each batch added in sequence_count_deltas. A counter row that every
+ *  batch updated would put all batches of a large sequence in one line. */
+export const sequenceCounts = pgTable("sequence_counts", {
+  sequenceId: uuid("sequence_id").primaryKey(),
+  workspaceId: uuid("workspace_id").notNull(),
+  enrolled: count("enrolled"),
+  active: count("active"),
+  paused: count("paused"),
+  completed: count("completed"),
+  stopped: count("stopped"),
+  sent: count("sent"),
+  failed: count("failed"),
+});
+
+export const sequenceCountDeltas = pgTable(
+  "sequence_count_deltas",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    sequenceId: uuid("sequence_id").notNull(),
+    workspaceId: uuid("workspace_id").notNull(),
+    enrolled: count("enrolled"),
+    active: count("active"),
+    paused: count("paused"),
+    completed: count("completed"),
+    stopped: count("stopped"),
+    sent: count("sent"),
+    failed: count("failed"),
+  },
+  (table) => [index("sequence_count_deltas_sequence_id").on(table.sequenceId)],
+);

@@ -1,0 +1,54 @@
+import { sql } from "drizzle-orm";
+import { bigint, customType, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+
+export const workspaces = pgTable("workspaces", {
+  id: primaryKeyId(),
+  name: text("name").notNull(),
+  timeZone: text("time_zone").notNull().default("Asia/Kuala_Lumpur"),
+  defaultCountry: text("default_country").notNull().default("MY"),
+  /** Raised by every change of a sequence or step; raising it is also the lock that puts such changes one after the other. */
+  graphRevision: bigint("graph_revision", { mode: "number" }).notNull().default(0),
+  /** The graph_revision up to which the sequences have been reviewed: enrolling waits while it lags behind. */
+  reviewedRevision: bigint("reviewed_revision", { mode: "number" }).notNull().default(0),
+  createdAt: createdAt(),
+});
+
+export const apiTokens = pgTable("api_tokens", {
+  id: primaryKeyId(),
+  workspaceId: workspaceId(),
+  name: text("name").notNull(),
+  scopes: text("scopes").array().notNull(),
+  /** SHA-256 of the secret. The secrets are 256 random bits, so that a slow hash would add nothing. */
+  hash: bytea("hash").notNull().unique(),
+  prefix: text("prefix").notNull(),
+  expiresAt: instant("expires_at"),
+  lastUsedAt: instant("last_used_at"),
+  revokedAt: instant("revoked_at"),
+  createdAt: createdAt(),
+});
+
+/** The first result of a mutation that was called with an idempotency key. */
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    workspaceId: workspaceId(),
+    key: text("key").notNull(),
+    operation: text("operation").notNull(),
+    inputHash: text("input_hash").notNull(),
+    result: jsonb("result"),
+    createdAt: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.key] })],
+);
+
+/** One row: what belongs to this database as a whole. */
+export const installation = pgTable("installation", {
+  id: primaryKeyId(),
+  /** Message ids are flow ids enciphered with this key, so that a receipt leads to its flow without an index. */
+  messageIdKey: bytea("message_id_key").notNull(),
+  /** Part of every event cursor. Set it anew after a restore: transaction ids begin again there, and old cursors must be refused. */
+  logGeneration: uuid("log_generation").notNull().default(sql`gen_random_uuid()`),
+});

@@ -1,0 +1,40 @@
+export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED", "FLOW_READ", "FLOW_FAILED", "FLOW_SKIPPED"] as const;
+
+export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
+
+export type EventType = FlowEventType | "DEVICE_STATUS";
+
+/** One row of the event log, as a subscriber gets it. */
+export type LoggedEvent = {
+  /** Pass it as `after` to go on from here. */
+  readonly cursor: string;
+  readonly type: EventType;
+  readonly at: Date;
+  readonly flowId: string | null;
+  readonly sequenceId: string | null;
+  readonly deviceId: string | null;
+  /** Of a device. */
+  readonly status: string | null;
+  readonly previousStatus: string | null;
+  readonly reason: string | null;
+};
+
+export type FollowOptions = {
+  readonly workspaceId: string;
+  /** Replay what happened since this cursor first. Without it only what happens from now on is given. */
+  readonly after?: string | undefined;
+  readonly wants: (event: LoggedEvent) => boolean;
+  /** Ends the iteration. */
+  readonly signal: AbortSignal;
+};
+
+export interface EventLog {
+  /** The workspace's events in order, each at least once, with no gap between replay and live. Rejects with CursorError at the first
+   *  `next()` where `after` is no cursor of this log. */
+  follow(options: FollowOptions): AsyncIterableIterator<LoggedEvent>;
+}
+
+/** `after` is no cursor of this log. The message says what would be right. */
+export class CursorError extends Error {
+  override name = "CursorError";
+}

@@ -167,7 +167,7 @@ CREATE TABLE "enrollments" (
 	"stop_reason" text,
 	"trigger" text NOT NULL,
 	"current_flow_id" uuid NOT NULL,
-	"paused_at" timestamp (3) with time zone,
+	"paused_lane_time" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
 	"finished_at" timestamp (3) with time zone,
 	CONSTRAINT "enrollments_status" CHECK ("enrollments"."status" IN ('ACTIVE', 'PAUSED', 'COMPLETED', 'STOPPED'))
@@ -243,6 +243,7 @@ CREATE TABLE "sequences" (
 	"start_delay_minutes" integer DEFAULT 0 NOT NULL,
 	"on_failure" text DEFAULT 'CONTINUE' NOT NULL,
 	"is_sound" boolean DEFAULT false NOT NULL,
+	"reviewed_revision" integer DEFAULT -1 NOT NULL,
 	"revision" integer DEFAULT 0 NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
 	CONSTRAINT "sequences_workspace_id_id" UNIQUE("workspace_id","id"),
@@ -300,6 +301,8 @@ CREATE INDEX "flows_lane" ON "flows" USING btree ("lane_id","due_at","id") WHERE
 CREATE INDEX "flows_bound_device" ON "flows" USING btree ("bound_device_id","due_at","id") WHERE queued AND bound_device_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "flows_enrollment" ON "flows" USING btree ("enrollment_id","id");--> statement-breakpoint
 CREATE INDEX "flows_failed" ON "flows" USING btree ("failed_at","id") WHERE failed_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "enrollment_queue_workspace_id" ON "enrollment_queue" USING btree ("workspace_id","id");--> statement-breakpoint
+CREATE INDEX "enrollment_queue_lead_id" ON "enrollment_queue" USING btree ("lead_id");--> statement-breakpoint
 CREATE INDEX "lead_import_rejects_import_id" ON "lead_import_rejects" USING btree ("import_id","id");--> statement-breakpoint
 CREATE INDEX "leads_workspace_id_niche" ON "leads" USING btree ("workspace_id","niche");--> statement-breakpoint
 CREATE INDEX "leads_import_id" ON "leads" USING btree ("import_id") WHERE "leads"."import_id" IS NOT NULL;--> statement-breakpoint

@@ -125,6 +125,8 @@ BEGIN
      WHERE s.id IN (SELECT sequence_id FROM new_rows);
   END IF;
   IF TG_OP = 'DELETE' THEN
+    -- Leads that wait on a step removed earlier, which this one followed, go on to where this one led.
+    UPDATE removed_steps r SET next_trigger = o.next_trigger FROM old_rows o WHERE r.workspace_id = o.workspace_id AND r.next_trigger = o.trigger;
     INSERT INTO removed_steps (id, workspace_id, trigger, next_trigger) SELECT id, workspace_id, trigger, next_trigger FROM old_rows;
   END IF;
   RETURN NULL;

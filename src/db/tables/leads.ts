@@ -37,12 +37,16 @@ export const leads = pgTable(
 );
 
 /** Words that were added to leads and wait to be looked at. Append-only and without a unique key: a key with DO NOTHING lost words. */
-export const enrollmentQueue = pgTable("enrollment_queue", {
-  id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
-  workspaceId: uuid("workspace_id").notNull(),
-  leadId: uuid("lead_id").notNull(),
-  trigger: text("trigger").notNull(),
-});
+export const enrollmentQueue = pgTable(
+  "enrollment_queue",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    workspaceId: uuid("workspace_id").notNull(),
+    leadId: uuid("lead_id").notNull(),
+    trigger: text("trigger").notNull(),
+  },
+  (table) => [index("enrollment_queue_workspace_id").on(table.workspaceId, table.id), index("enrollment_queue_lead_id").on(table.leadId)],
+);
 
 export const leadImports = pgTable(
   "lead_imports",

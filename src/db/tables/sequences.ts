@@ -21,6 +21,8 @@ export const sequences = pgTable(
     onFailure: text("on_failure").notNull().default("CONTINUE"),
     /** No problems as of the workspace's reviewed_revision. Set by the review alone. */
     isSound: boolean("is_sound").notNull().default(false),
+    /** The revision that the last review saw. */
+    reviewedRevision: integer("reviewed_revision").notNull().default(-1),
     /** Raised by every change of the sequence or its steps: a text rendered before an edit is never sent after it. */
     revision: integer("revision").notNull().default(0),
     createdAt: createdAt(),
@@ -93,7 +95,8 @@ export const enrollments = pgTable(
     trigger: text("trigger").notNull(),
     /** The flow that is waiting or being attempted, or was the last. The next one is made only by who moves this on from the one before. */
     currentFlowId: uuid("current_flow_id").notNull(),
-    pausedAt: instant("paused_at"),
+    /** When it was paused, in lane time: resuming moves the waiting flow by the lane time that has passed since. */
+    pausedLaneTime: instant("paused_lane_time"),
     createdAt: createdAt(),
     finishedAt: instant("finished_at"),
   },

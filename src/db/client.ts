@@ -1,0 +1,54 @@
+// Connections to Postgres. Hot statements go through the pool as SQL, lists and edits through drizzle.
+
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+
+export type Database = ReturnType<typeof createDatabase>;
+
+export const createDatabase = (pool: pg.Pool) => drizzle(pool);
+
+export type PoolOptions = {
+  readonly max: number;
+  /** Connections kept open when idle. */
+  readonly idle: number;
+  /** After so long a connection is replaced, once it is idle; 0: never. */
+  readonly lifetimeSeconds: number;
+  /** Told of a connection that broke, as when Postgres restarts: the pool replaces it. A query that it broke fails on top of that. */
+  readonly onError: (error: Error) => void;
+};
+
+const CONNECT_TIMEOUT_MS = 5000;
+/** No statement waits longer for a row that another one holds; no transaction of a process that hangs keeps its rows longer. */
+const LOCK_TIMEOUT_MS = 5000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000;
+
+/** Rows come with timestamptz as Date, int8 (count, sum) as number, numeric and xid8 as string. */
+export function createPool(url: string, { max, idle, lifetimeSeconds, onError }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: "rentak",
+    max,
+    min: idle,
+    maxLifetimeSeconds: lifetimeSeconds,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser },
+  });
+  // Without a listener an error ends the process. The pool's own listens to idle connections only, and one that is checked out can be
+  // broken between two statements, too: by the timeout above, or by a restart.
+  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("error", () => {}); // told already
+  return pool;
+}
+
+/** For this pool alone, not for the whole process. drizzle's own queries bring their parsers along. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: "text" | "binary") =>
+  oid === pg.types.builtins.INT8 && format !== "binary" ? parseInt8 : pg.types.getTypeParser(oid, format);
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value)) return value;
+  throw new RangeError(`${text} does not fit into a number: select it as text`);
+}

@@ -1,0 +1,189 @@
+import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, sql, type SQL } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
+import { idempotent } from "../access/idempotency.ts";
+import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
+import { devices } from "../db/tables/devices.ts";
+import { flows } from "../db/tables/flows.ts";
+import type { WorkspaceDb } from "../db/workspace.ts";
+import type { Bell } from "../events/bell.ts";
+import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+
+export type Device = typeof devices.$inferSelect;
+
+export const DEVICE_STATUSES = ["CONNECTING", "ONLINE", "OFFLINE"] as const;
+export type DeviceStatus = (typeof DEVICE_STATUSES)[number];
+
+export type DeviceFilter = {
+  readonly status?: readonly DeviceStatus[] | null | undefined;
+  readonly transport?: "SIMULATOR" | null | undefined;
+  readonly isAvailable?: boolean | null | undefined;
+  readonly isPaused?: boolean | null | undefined;
+  readonly search?: string | null | undefined;
+};
+
+export type DeviceOrderField = "NAME" | "MESSAGES_HOUR" | "MESSAGES_TODAY" | "STATUS_CHANGED_AT";
+
+export type DeviceLoad = { readonly messagesHour: number; readonly messagesToday: number };
+
+/** What a write needs beside its input: the bell tells the dispatcher to look at the devices again. */
+export type DeviceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
+
+export const devicesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Device[]> =>
+  db.read((tx) => tx.select().from(devices).where(and(eq(devices.workspaceId, db.id), inArray(devices.id, [...ids]))));
+
+const attemptsSince = (age: SQL): SQL<number> =>
+  sql`(SELECT count(*)::int FROM device_attempts a WHERE a.device_id = ${devices.id} AND a.at > now() - ${age})`.mapWith(Number) as SQL<number>;
+
+const messagesHour = attemptsSince(sql`interval '1 hour'`);
+const messagesToday = attemptsSince(sql`interval '24 hours'`);
+
+/** Attempts in the last 60 minutes and 24 hours, both rolling, in the order of `ids`. */
+export async function deviceLoads(db: WorkspaceDb, ids: readonly string[]): Promise<DeviceLoad[]> {
+  const rows = await db.read((tx) => tx.select({ id: devices.id, messagesHour, messagesToday }).from(devices).where(inArray(devices.id, [...ids])));
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? { messagesHour: 0, messagesToday: 0 });
+}
+
+/** Online, not paused, and with room under both limits. */
+export const isAvailable = (device: Device, load: DeviceLoad): boolean =>
+  device.status === "ONLINE" && device.pausedAt === null && load.messagesHour < device.hourlyLimit && load.messagesToday < device.dailyLimit;
+
+const available = sql`(${devices.status} = 'ONLINE' AND ${devices.pausedAt} IS NULL
+  AND ${messagesHour} < ${devices.hourlyLimit} AND ${messagesToday} < ${devices.dailyLimit})`;
+
+const matching = (db: WorkspaceDb, filter: DeviceFilter) =>
+  and(
+    eq(devices.workspaceId, db.id),
+    filter.status ? inArray(devices.status, [...filter.status]) : undefined,
+    filter.transport ? eq(devices.transport, filter.transport) : undefined,
+    filter.isAvailable == null ? undefined : sql`${available} = ${filter.isAvailable}`,
+    filter.isPaused == null ? undefined : filter.isPaused ? isNotNull(devices.pausedAt) : isNull(devices.pausedAt),
+    filter.search ? ilike(devices.name, `%${filter.search.replace(/[\\%_]/g, "\\$&")}%`) : undefined,
+  );
+
+const VALUES = {
+  NAME: { value: sql`${devices.name}`, type: "text" },
+  MESSAGES_HOUR: { value: messagesHour, type: "integer" },
+  MESSAGES_TODAY: { value: messagesToday, type: "integer" },
+  STATUS_CHANGED_AT: { value: sql`${devices.statusChangedAt}`, type: "timestamptz" },
+} as const satisfies Record<DeviceOrderField, Pick<Order, "value" | "type">>;
+
+/** In the order in which they were made where no other is asked for. */
+export const deviceOrder = (field: DeviceOrderField | undefined, descending: boolean): Order & { name: string } => ({
+  name: field ? `${field}:${descending}` : "ID",
+  ...(field && VALUES[field]),
+  id: sql`${devices.id}`,
+  descending,
+});
+
+export async function listDevices(db: WorkspaceDb, filter: DeviceFilter, order: Order, page: Page): Promise<Slice<Device>> {
+  const { where, orderBy, limit, value } = pageClauses(page, order);
+  const rows = await db.read((tx) =>
+    tx.select({ ...getTableColumns(devices), value }).from(devices).where(and(matching(db, filter), where)).orderBy(orderBy).limit(limit),
+  );
+  return slicePage(rows, page);
+}
+
+export async function countDevices(db: WorkspaceDb, filter: DeviceFilter): Promise<Count> {
+  return { total: await db.read((tx) => tx.$count(devices, matching(db, filter))), isExact: true };
+}
+
+export type NewDevice = {
+  readonly name: string;
+  readonly transport: "SIMULATOR";
+  readonly hourlyLimit: number;
+  readonly dailyLimit: number;
+  readonly simulatedLatencyMs?: number | null | undefined;
+  readonly simulatedFailureRate?: number | null | undefined;
+};
+
+export async function createDevice({ db, bell }: DeviceWrites, { idempotencyKey, ...input }: NewDevice & { idempotencyKey?: string | null | undefined }): Promise<Result<string>> {
+  const problems = deviceProblems(input);
+  if (problems.length > 0) return refused(...problems);
+  const result = await db.write((tx) =>
+    idempotent(tx, { key: idempotencyKey, operation: "createDevice", input }, async () => {
+      const { simulatedLatencyMs, simulatedFailureRate, name, ...rest } = input;
+      const values = {
+        ...rest,
+        workspaceId: db.id,
+        name: name.trim(),
+        ...(simulatedLatencyMs != null && { simulatedLatencyMs }),
+        ...(simulatedFailureRate != null && { simulatedFailureRate }),
+      };
+      const [created] = await tx.insert(devices).values(values).returning({ id: devices.id });
+      return created ? ok(created.id) : notFound();
+    }),
+  );
+  if (result.ok) bell.ring("devices");
+  return result;
+}
+
+export type DeviceChange = { readonly name?: string | null | undefined; readonly hourlyLimit?: number | null | undefined; readonly dailyLimit?: number | null | undefined };
+
+export async function updateDevice(writes: DeviceWrites, id: string, change: DeviceChange): Promise<Result<string>> {
+  const problems = deviceProblems(change);
+  if (problems.length > 0) return refused(...problems);
+  const { name, hourlyLimit, dailyLimit } = change;
+  return write(writes, id, {
+    ...(name != null && { name: name.trim() }),
+    ...(hourlyLimit != null && { hourlyLimit }),
+    ...(dailyLimit != null && { dailyLimit }),
+  });
+}
+
+/** It stays connected; nothing new is attempted through it. */
+export const pauseDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> =>
+  write(writes, id, { pausedAt: sql`coalesce(${devices.pausedAt}, clock_timestamp())` });
+
+export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> => write(writes, id, { pausedAt: null });
+
+async function write({ db, bell }: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>): Promise<Result<string>> {
+  const result = await db.write(async (tx) => {
+    // An update of nothing is no statement, but the device may still be unknown.
+    const written = await tx.update(devices).set({ name: sql`${devices.name}`, ...values }).where(own(db, id)).returning({ id: devices.id });
+    return written.length > 0 ? ok(id) : notFound();
+  });
+  if (result.ok) bell.ring("devices");
+  return result;
+}
+
+export async function deleteDevice({ db, bell }: DeviceWrites, id: string): Promise<Result<string>> {
+  const result = await db.write(async (tx) => {
+    const deleted = await tx.delete(devices).where(own(db, id)).returning({ id: devices.id });
+    if (deleted.length === 0) return notFound();
+    // What waited for this device goes to whichever is free: nobody else would ever claim it.
+    await tx.update(flows).set({ boundDeviceId: null }).where(and(eq(flows.boundDeviceId, id), sql`${flows.queued}`));
+    return ok(id);
+  });
+  if (result.ok) bell.ring("devices");
+  return result;
+}
+
+const own = (db: WorkspaceDb, id: string) => and(eq(devices.workspaceId, db.id), eq(devices.id, id));
+
+const notFound = (): Result<never> => refused({ code: "NOT_FOUND", message: "There is no device with this id.", field: ["id"] });
+
+const MAX_NAME_LENGTH = 200;
+const MAX_LIMIT = 100_000;
+const MAX_LATENCY_MS = 600_000;
+
+function deviceProblems(input: DeviceChange & Pick<Partial<NewDevice>, "simulatedLatencyMs" | "simulatedFailureRate">): UserError[] {
+  const problems: UserError[] = [];
+  const { name, simulatedLatencyMs: latency, simulatedFailureRate: rate } = input;
+  if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
+    problems.push(invalid(`A device's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
+  }
+  for (const field of ["hourlyLimit", "dailyLimit"] as const) {
+    const limit = input[field];
+    if (limit !== undefined && (limit === null || limit < 1 || limit > MAX_LIMIT)) {
+      problems.push(invalid(`${field} must be a number from 1 to ${MAX_LIMIT.toLocaleString("en")}, not ${limit}.`, "input", field));
+    }
+  }
+  if (latency != null && (latency < 0 || latency > MAX_LATENCY_MS)) {
+    problems.push(invalid(`simulatedLatencyMs must be 0 to ${MAX_LATENCY_MS.toLocaleString("en")} milliseconds, not ${latency}.`, "input", "simulatedLatencyMs"));
+  }
+  if (rate != null && !(rate >= 0 && rate <= 1)) {
+    problems.push(invalid(`simulatedFailureRate is a share from 0 to 1, not ${rate}.`, "input", "simulatedFailureRate"));
+  }
+  return problems;
+}

@@ -1,0 +1,115 @@
+// A device in this process: its session, what it has attempted, and its worker while it has one.
+
+import type { DeviceRow } from "./device-rows.ts";
+import { createAttemptWindow, limitsOf } from "../devices/limits.ts";
+import { type Clock, MINUTE_MS } from "../lib/clock.ts";
+import type { Random } from "../lib/random.ts";
+import { type Receipt, SEND_DEADLINE_MS, type SessionStatus, type Transport } from "../transports/transport.ts";
+import type { AssignableDevice } from "./assign.ts";
+import type { ClaimedFlow } from "./claim.ts";
+import { averageGapMs, gapMs, type Pace } from "./pace.ts";
+import type { SendingDevice, Sent } from "./send.ts";
+import { createWorker, type Worker } from "./worker.ts";
+
+/** At most so many in processing, which is its worker's queue and the one in hand: well below the 100 that a queue may hold. */
+const MAX_PROCESSING = 50;
+
+/** Flows that would wait longer than this for the device's limits are better sent by another. */
+const LONGEST_WAIT_MS = 2 * MINUTE_MS;
+
+export interface Seat {
+  readonly deviceId: string;
+  /** Takes over what was changed in Postgres. */
+  update(row: DeviceRow): void;
+  /** As the assignment sees it; null while it takes no flows. */
+  assignable(): AssignableDevice | null;
+  give(flows: readonly ClaimedFlow[]): void;
+  worker(): Worker | null;
+  /** Ends a worker that has had nothing to do for so long. */
+  retire(idleMs: number): void;
+  close(): Promise<void>;
+}
+
+export type SeatOptions = {
+  readonly row: DeviceRow;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Times of attempts made before this process had the device. */
+  readonly history: readonly number[];
+  readonly send: (flow: ClaimedFlow, device: SendingDevice) => Promise<Sent>;
+  readonly onStatus: (deviceId: string, status: SessionStatus, reason: string | null) => void;
+  readonly onReceipt: (receipt: Receipt) => void;
+};
+
+export function openSeat({ row: firstRow, transport, clock, random, history, send, onStatus, onReceipt }: SeatOptions): Seat {
+  let row = firstRow;
+  let status: SessionStatus = "CONNECTING";
+  let worker: Worker | null = null;
+  const attempts = createAttemptWindow(SEND_DEADLINE_MS, history);
+  const last = history.at(-1);
+  // When a message of it was on the wire last. One that a process before us attempted may have been written up to a deadline later.
+  let wireAt = last === undefined ? -Infinity : Math.min(clock.now(), last + SEND_DEADLINE_MS);
+  // Of the last flow it was given: the likeliest pace of what comes next.
+  let pace: Pace | undefined;
+  // Drawn once for the wait that is ahead: drawn anew at each look, the shortest of many draws would win.
+  let drawn: { readonly flowId: string; readonly ms: number } | undefined;
+
+  const listener = {
+    status(next: SessionStatus, reason: string | null) {
+      status = next;
+      onStatus(row.id, next, reason);
+      if (next !== "ONLINE") worker?.drop();
+    },
+    receipt: onReceipt,
+  };
+  const session = transport.open(() => row, listener);
+
+  const takesFlows = () => status === "ONLINE" && row.pausedAt === null;
+
+  const waitMs = (flow: ClaimedFlow): number | null => {
+    if (!takesFlows()) return null;
+    if (drawn?.flowId !== flow.id) drawn = { flowId: flow.id, ms: gapMs(flow, random) };
+    const now = clock.now();
+    const ms = Math.max(0, wireAt + drawn.ms - now, attempts.nextAttemptAt(limitsOf(row), now) - now);
+    return ms > LONGEST_WAIT_MS ? null : ms;
+  };
+
+  const sendOne = async (flow: ClaimedFlow) => {
+    const sent = await send(flow, { id: row.id, session, recordAttempt: attempts.record, forgetAttempt: attempts.forget });
+    if (sent !== "not attempted") wireAt = clock.now();
+    return sent;
+  };
+
+  return {
+    deviceId: row.id,
+    update(next) {
+      row = next;
+      if (row.pausedAt !== null) worker?.drop();
+    },
+    assignable() {
+      if (!takesFlows()) return null;
+      const now = clock.now();
+      const currentProcessing = worker?.stats().currentProcessing ?? 0;
+      const room = Math.min(attempts.room(limitsOf(row), now) - currentProcessing, MAX_PROCESSING - currentProcessing);
+      if (room <= 0) return null;
+      const paceMs = pace === undefined ? 0 : averageGapMs(pace);
+      const freeInMs = Math.max(0, attempts.nextAttemptAt(limitsOf(row), now) - now, wireAt + (1 + currentProcessing) * paceMs - now);
+      return { id: row.id, workspaceId: row.workspaceId, messagesHour: attempts.messagesHour(now), currentProcessing, room, freeInMs };
+    },
+    give(flows) {
+      pace = flows.at(-1) ?? pace;
+      worker ??= createWorker({ clock, waitMs, send: sendOne });
+      worker.give(flows);
+    },
+    worker: () => worker,
+    retire(idleMs) {
+      const since = worker?.idleSince() ?? null;
+      if (since !== null && clock.monotonic() - since >= idleMs) worker = null;
+    },
+    async close() {
+      await worker?.stop();
+      await session.close();
+    },
+  };
+}

@@ -1,0 +1,88 @@
+// One flow, from a device's queue to its end: rendered, attempted, sent, settled.
+
+import type { MessageIds } from "../flows/message-id.ts";
+import type { Clock } from "../lib/clock.ts";
+import { createDeadline } from "../lib/deadline.ts";
+import type { Logger } from "../lib/logger.ts";
+import { renderTemplate } from "../messages/render.ts";
+import { type Outcome, type Session, SEND_DEADLINE_MS } from "../transports/transport.ts";
+import type { AttemptAnswer } from "./attempt.ts";
+import type { Batches } from "./batches.ts";
+import type { ClaimedFlow } from "./claim.ts";
+import type { Ending, SkipReason } from "./settle.ts";
+
+export type SendDeps = {
+  readonly batches: Batches;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly messageIds: MessageIds;
+  readonly newId: () => string;
+  readonly onLeaseLost: () => void;
+};
+
+/** The device, as one send needs it. */
+export type SendingDevice = {
+  readonly id: string;
+  readonly session: Session;
+  /** Counts an attempt towards the limits, and the wait between messages, from `at` on; and takes it back where it was not made. */
+  readonly recordAttempt: (at: number) => void;
+  readonly forgetAttempt: (at: number) => void;
+};
+
+export type Sent = "sent" | "failed" | "not attempted";
+
+const MISSED: Outcome = { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
+
+/** Brings one claimed flow to its end, or leaves it in the queue where something keeps it from being attempted now. Never rejects. */
+export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: SendDeps): Promise<Sent> {
+  const { batches, clock, messageIds } = deps;
+  const endUnattempted = (ending: Ending) => batches.settle({ flowId: flow.id, attemptId: null, ending });
+
+  if (flow.template === null) return endUnattempted({ kind: "skipped", reason: "STEP_REMOVED" }).then(() => "not attempted");
+  if (flow.lead === null) return endUnattempted({ kind: "skipped", reason: "OPERATOR" }).then(() => "not attempted");
+  const rendered = renderTemplate(flow.template, flow.lead, flow.id);
+  if ("error" in rendered) return endUnattempted({ kind: "unrenderable", message: rendered.error }).then(() => "failed");
+
+  const attemptId = deps.newId();
+  // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
+  const deadline = createDeadline(clock, SEND_DEADLINE_MS);
+  const at = clock.now();
+  device.recordAttempt(at);
+  let answer: AttemptAnswer | "unanswered";
+  try {
+    answer = await batches.attempt({ flowId: flow.id, attemptId, deviceId: device.id, text: rendered.text, revision: flow.revision }, deadline);
+  } catch (error) {
+    deps.logger.error({ err: error, flowId: flow.id }, "a flow cannot be attempted");
+    device.forgetAttempt(at);
+    await endUnattempted({ kind: "unrenderable", message: "Its text cannot be stored." });
+    return "failed";
+  }
+  if (answer !== "unanswered" && !answer.attempted) {
+    device.forgetAttempt(at);
+    await endHindered(flow, answer, deps);
+    return "not attempted";
+  }
+  const outcome =
+    answer === "unanswered" || deadline.hasPassed()
+      ? MISSED
+      : await device.session.send({ flowId: flow.id, messageId: messageIds.messageIdOf(flow.id), phone: flow.lead.phone, text: rendered.text }, deadline);
+  await batches.settle({ flowId: flow.id, attemptId, ending: outcome });
+  return outcome.kind === "accepted" ? "sent" : "failed";
+}
+
+/** What can never be sent is skipped now; what can be sent later is left in the queue. */
+async function endHindered(flow: ClaimedFlow, answer: Exclude<AttemptAnswer, { attempted: true }>, { batches, onLeaseLost }: SendDeps): Promise<void> {
+  const skip = (reason: SkipReason) => batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "skipped", reason } });
+  switch (answer.hindrance) {
+    case "opted_out":
+      return skip("OPTED_OUT");
+    case "stopped":
+      return skip(answer.stopReason === "OPTED_OUT" || answer.stopReason === "SEQUENCE_ARCHIVED" ? answer.stopReason : "OPERATOR");
+    case "lease_lost":
+      return onLeaseLost();
+    case "gone":
+    case "not_now":
+    case "edited":
+      return;
+  }
+}

@@ -1,0 +1,43 @@
+// What must be done from time to time so that everything else stays quick and true.
+
+import type pg from "pg";
+import { transaction } from "../db/transaction.ts";
+import type { Clock } from "../lib/clock.ts";
+import { createLoop, type Loop } from "../lib/loop.ts";
+import type { Logger } from "../lib/logger.ts";
+import { enrollmentsOfArchived, stopEnrollments } from "../sequences/stop.ts";
+
+const INTERVAL_MS = 2000;
+const STOP_BATCH = 1000;
+
+const COUNTS = ["enrolled", "active", "paused", "completed", "stopped", "sent", "failed"];
+
+/** Adds what the batches counted to the totals. The view sequence_totals reads both, so that a reader sees each count once, before and after. */
+const foldCounts = `
+  WITH folded AS (
+    DELETE FROM sequence_count_deltas WHERE id IN (SELECT id FROM sequence_count_deltas ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED) RETURNING *)
+  INSERT INTO sequence_counts AS c (sequence_id, workspace_id, ${COUNTS.join(", ")})
+  SELECT sequence_id, workspace_id, ${COUNTS.map((count) => `sum(${count})`).join(", ")} FROM folded GROUP BY sequence_id, workspace_id ORDER BY sequence_id
+      ON CONFLICT (sequence_id) DO UPDATE SET ${COUNTS.map((count) => `${count} = c.${count} + excluded.${count}`).join(", ")}`;
+
+export function createUpkeep({ pool, clock, logger, onStopped }: { pool: pg.Pool; clock: Clock; logger: Logger; onStopped: () => void }): Loop {
+  const stopArchived = async () => {
+    for (;;) {
+      const ids = await enrollmentsOfArchived(pool, STOP_BATCH);
+      if (ids.length === 0) return;
+      await transaction(pool, (client) => stopEnrollments(client, ids, "SEQUENCE_ARCHIVED"));
+      onStopped();
+    }
+  };
+
+  const cycle = async () => {
+    await pool.query(foldCounts);
+    await stopArchived();
+    await pool.query("SELECT ensure_partitions()");
+    // No limit looks back further than a day and a send deadline.
+    await pool.query("DELETE FROM device_attempts WHERE at < clock_timestamp() - interval '25 hours'");
+    await pool.query("DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '7 days'");
+  };
+
+  return createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "upkeep failed, to be tried again") });
+}

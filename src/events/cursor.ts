@@ -1,0 +1,36 @@
+// Where a reader stands in the event log. Not a number: transactions commit in another order than they began, and a reader that remembered
+// "up to 17" would skip a 16 that commits late. What has been seen is therefore a snapshot of transactions, as Postgres itself keeps it.
+
+import { CursorError } from "./types.ts";
+
+/** An event's place among those of one snapshot. */
+export type Place = { readonly xid: string; readonly id: string };
+
+export type Position = {
+  /** The log that the snapshot belongs to: transaction ids begin again after a restore. */
+  readonly generation: string;
+  /** All that this pg_snapshot shows has been seen. */
+  readonly seen: string;
+  /** And of what `until` shows beyond that, all up to `place`: somewhere in the middle of a batch. */
+  readonly within?: { readonly until: string; readonly place: Place };
+};
+
+const SNAPSHOT = /^\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$/;
+const XID = /^\d{1,20}$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function encodeCursor({ generation, seen, within }: Position): string {
+  const parts = within ? [generation, seen, within.until, within.place.xid, within.place.id] : [generation, seen];
+  return Buffer.from(parts.join("|")).toString("base64url");
+}
+
+/** Throws CursorError where `cursor` is none of this log's. */
+export function decodeCursor(cursor: string, generation: string): Position {
+  const [from = "", seen = "", until, xid = "", id = ""] = Buffer.from(cursor, "base64url").toString("latin1").split("|");
+  const wellFormed = UUID.test(from) && SNAPSHOT.test(seen) && (until === undefined || (SNAPSHOT.test(until) && XID.test(xid) && UUID.test(id)));
+  if (!wellFormed) throw new CursorError("'after' is not a cursor. Pass the 'cursor' of an event that you have received, unchanged, or leave 'after' out to begin with what happens now.");
+  if (from !== generation) {
+    throw new CursorError("'after' is a cursor of an event log that this one has replaced, after a restore say. Leave 'after' out, and read anew what you keep a copy of.");
+  }
+  return until === undefined ? { generation, seen } : { generation, seen, within: { until, place: { xid, id } } };
+}

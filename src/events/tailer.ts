@@ -1,0 +1,77 @@
+// Reads the event log as it grows, once per process, and hands each batch to all who listen.
+
+import type pg from "pg";
+import { createLoop } from "../lib/loop.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/logger.ts";
+import type { Bell } from "./bell.ts";
+import { currentSnapshot, type EventRow, readNew } from "./read.ts";
+
+const POLL_MS = 100;
+
+/** More than this at once is read by each reader for itself, page by page, so that no batch is ever larger than this in memory. */
+const MAX_BATCH = 5000;
+
+/** What committed between two snapshots. `rows` is null where it was too much to hand round. */
+export type Batch = { readonly seen: string; readonly until: string; readonly rows: readonly EventRow[] | null };
+
+export interface Tailer {
+  /** Calls `heard` with every batch from now on. Resolves with the snapshot that the first one goes on from, and how to stop. */
+  listen(heard: (batch: Batch) => void): Promise<{ readonly from: string; readonly stop: () => void }>;
+  stop(): Promise<void>;
+}
+
+export type TailerOptions = { readonly pool: pg.Pool; readonly bell: Bell; readonly clock: Clock; readonly logger: Logger };
+
+export function createTailer({ pool, bell, clock, logger }: TailerOptions): Tailer {
+  const listeners = new Set<(batch: Batch) => void>();
+  let seen: string | undefined;
+  let starting: Promise<void> | undefined;
+
+  const cycle = async () => {
+    if (seen === undefined) return;
+    const from = seen;
+    const { snapshot, rows, complete } = await readNew(pool, from, MAX_BATCH);
+    if (seen !== from) return; // everybody left meanwhile, and the next reading begins anew
+    seen = snapshot;
+    if (rows.length === 0) return;
+    for (const heard of listeners) heard({ seen: from, until: snapshot, rows: complete ? rows : null });
+  };
+
+  const loop = createLoop({ cycle, intervalMs: POLL_MS, clock, onError: (error) => logger.warn({ err: error }, "the event log could not be read, to be tried again") });
+  const silence = bell.listen("events", () => seen !== undefined && loop.wake());
+
+  /** Nobody listens: nothing is read. The first who does sets where the reading begins. */
+  const begin = async () => {
+    seen = await currentSnapshot(pool);
+    loop.start();
+  };
+
+  return {
+    async listen(heard) {
+      if (seen === undefined) {
+        starting ??= begin().finally(() => {
+          starting = undefined;
+        });
+        await starting;
+      }
+      if (seen === undefined) throw new Error("the event log's reader has been stopped");
+      listeners.add(heard);
+      return {
+        from: seen,
+        stop() {
+          listeners.delete(heard);
+          if (listeners.size > 0) return;
+          seen = undefined;
+          void loop.stop();
+        },
+      };
+    },
+    async stop() {
+      silence();
+      seen = undefined;
+      await loop.stop();
+    },
+  };
+}
+

@@ -1,0 +1,27 @@
+import type { Access } from "../access/tokens.ts";
+import type { WorkspaceDb } from "../db/workspace.ts";
+import type { FleetView } from "../devices/fleet-view.ts";
+import type { Bell } from "../events/bell.ts";
+import type { EventLog } from "../events/types.ts";
+import type { MessageIds } from "../flows/message-id.ts";
+
+/** What the resolvers of all requests share. */
+export type Services = {
+  readonly bell: Bell;
+  readonly events: EventLog;
+  readonly fleet: FleetView;
+  readonly messageIds: MessageIds;
+  /** The shortest delay between two steps that a sequence may ask for. */
+  readonly minStepDelayHours: number;
+  readonly version: string;
+};
+
+/** What a resolver has beside its arguments. One for each request, and one for each event of a subscription: loaders keep what they
+ *  have read as long as their context lives, and an event's object is to be shown as it is now. */
+export type ApiContext = Services & {
+  readonly access: Access;
+  /** The database as the caller's workspace may see it. */
+  readonly db: WorkspaceDb;
+  /** Aborts when the caller is gone, its token is no longer good, or the server stops. Ends subscriptions. */
+  readonly signal: AbortSignal;
+};

@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+import { GraphQLError, type GraphQLErrorOptions } from "graphql";
+import type { Logger } from "../lib/logger.ts";
+import { CursorError } from "../events/types.ts";
+
+export type ErrorCode = "UNAUTHENTICATED" | "FORBIDDEN" | "BAD_USER_INPUT" | "RATE_LIMITED" | "QUERY_TOO_COMPLEX" | "INTERNAL_SERVER_ERROR";
+
+/** An error that clients tell from others by its code. */
+const coded = (code: ErrorCode, message: string, status: number): GraphQLError =>
+  new GraphQLError(message, { extensions: { code, http: { status } } });
+
+/** The request itself is wrong: nothing was looked up or changed. */
+export const badUserInput = (message: string): GraphQLError => new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } });
+
+export const unauthenticated = (message: string): GraphQLError => coded("UNAUTHENTICATED", message, 401);
+
+export const forbidden = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: "FORBIDDEN" satisfies ErrorCode } });
+
+export const queryTooComplex = (message: string): GraphQLError => coded("QUERY_TOO_COMPLEX", message, 400);
+
+/** What was thrown in a resolver; graphql-js wraps it, sometimes twice. */
+function thrown(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError ? thrown(error.originalError) : error;
+}
+
+const STABLE_CODES: readonly unknown[] = [
+  "UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "QUERY_TOO_COMPLEX", "INTERNAL_SERVER_ERROR",
+] satisfies ErrorCode[];
+
+/** Everything that GraphQL itself finds wrong with a request (syntax, types, ids, scalars) has the one code BAD_USER_INPUT. */
+export function withStableCode(error: GraphQLError): GraphQLError {
+  const { code, ...extensions } = error.extensions;
+  if (STABLE_CODES.includes(code)) return error;
+  return new GraphQLError(error.message, { ...place(error), extensions: { ...extensions, code: "BAD_USER_INPUT" } });
+}
+
+const place = (error: unknown): GraphQLErrorOptions =>
+  error instanceof GraphQLError
+    ? { nodes: error.nodes ?? null, source: error.source ?? null, positions: error.positions ?? null, path: error.path ?? null }
+    : {};
+
+/** Shows the client what it can mend, and of everything else only an id, under which the log has the reason. */
+export function createErrorMask(logger: Logger): (error: unknown) => GraphQLError {
+  return (error) => {
+    const cause = thrown(error);
+    if (cause instanceof GraphQLError) return withStableCode(error instanceof GraphQLError ? error : cause);
+    if (cause instanceof CursorError) return new GraphQLError(cause.message, { ...place(error), extensions: { code: "BAD_USER_INPUT" } });
+    const id = randomUUID();
+    logger.error({ errorId: id, error: withoutData(cause) }, "a request failed unexpectedly");
+    return new GraphQLError(`Something went wrong in the server, not in your request. Its log has the reason under ${id}.`, {
+      ...place(error),
+      extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, id, http: { status: 500, spec: true } },
+    });
+  };
+}
+
+/** A database error's message, detail and parameters quote rows: phone numbers and texts, which no log may hold. */
+function withoutData(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { kind: typeof error };
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const { code, constraint, table, routine } = cause as { code?: unknown; constraint?: unknown; table?: unknown; routine?: unknown };
+  const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
+  const message = cause === error && code === undefined ? { message: error.message } : {};
+  return { name: cause.name, ...message, code, constraint, table, routine, frames };
+}

@@ -1,0 +1,145 @@
+// A CSV file as a stream of rows, in memory that does not grow with it.
+
+import { CsvError, parse } from "csv-parse";
+
+export type RawRow = {
+  readonly cells: readonly string[];
+  /** Where it begins; the header is line 1. */
+  readonly line: number;
+  readonly raw: string;
+};
+
+/** The file cannot be read past this line: what follows a quote that is never closed could be anything. */
+export class BrokenCsvError extends Error {
+  override name = "BrokenCsvError";
+  readonly line: number;
+  readonly raw: string;
+  constructor(message: string, line: number, raw: string) {
+    super(message);
+    this.line = line;
+    this.raw = raw;
+  }
+}
+
+export type CsvStream = {
+  /** Empty where the file is. */
+  readonly header: readonly string[];
+  /** The rows after the header, as many at a time as came with one piece of the file. Throws BrokenCsvError after the last good row. */
+  readonly rows: AsyncGenerator<readonly RawRow[]>;
+};
+
+/** Longer than any row that a person would write; one quote that is not closed must not take in the whole file. */
+const MAX_ROW_LENGTH = 64 * 1024;
+const DELIMITERS = [",", ";", "\t"];
+const NEWLINE = 10;
+
+/** Reads as far as the header. `source` is read no faster than the rows are taken. */
+export async function openCsv(source: AsyncIterable<Uint8Array>): Promise<CsvStream> {
+  const chunks = source[Symbol.asyncIterator]();
+  const first = await readFirstLine(chunks);
+  const parser = createParser(delimiterOf(first));
+  await parser.feed(first);
+  let ended = false;
+  while (parser.rows.length === 0 && !ended) ended = await feedNext(parser, chunks);
+  const header = parser.rows.shift()?.cells ?? [];
+  return { header, rows: rowsOf(chunks, parser, ended) };
+}
+
+async function* rowsOf(chunks: AsyncIterator<Uint8Array>, parser: RowParser, ended: boolean): AsyncGenerator<readonly RawRow[]> {
+  try {
+    for (let done = ended; ; ) {
+      if (parser.rows.length > 0) yield parser.rows.splice(0);
+      if (done) return;
+      done = await feedNext(parser, chunks);
+    }
+  } catch (error) {
+    // The rows that came before it in the same piece of the file are good.
+    if (error instanceof BrokenCsvError && parser.rows.length > 0) yield parser.rows.splice(0);
+    throw error;
+  } finally {
+    // Tells the source that nothing more is wanted, where the rows are not read to their end.
+    await chunks.return?.();
+  }
+}
+
+/** True at the end of the file. */
+async function feedNext(parser: RowParser, chunks: AsyncIterator<Uint8Array>): Promise<boolean> {
+  const next = await chunks.next();
+  await parser.feed(next.done ? null : next.value);
+  return next.done === true;
+}
+
+async function readFirstLine(chunks: AsyncIterator<Uint8Array>): Promise<Buffer> {
+  let read = Buffer.alloc(0);
+  while (!read.includes(NEWLINE) && read.length < MAX_ROW_LENGTH) {
+    const next = await chunks.next();
+    if (next.done) break;
+    read = Buffer.concat([read, next.value]);
+  }
+  return read;
+}
+
+/** Spreadsheets of countries that write 1,5 separate cells by semicolons. */
+function delimiterOf(start: Buffer): string {
+  const header = (start.toString("latin1").split("\n", 1)[0] ?? "").replace(/"[^"]*"/g, "");
+  const counts = DELIMITERS.map((delimiter) => header.split(delimiter).length);
+  return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ",";
+}
+
+type RowParser = {
+  /** What was parsed and not taken yet. */
+  readonly rows: RawRow[];
+  /** Null ends the file. */
+  feed(chunk: Uint8Array | null): Promise<void>;
+};
+
+function createParser(delimiter: string): RowParser {
+  const rows: RawRow[] = [];
+  let line = 1;
+  const parser = parse({
+    bom: true,
+    delimiter,
+    max_record_size: MAX_ROW_LENGTH,
+    raw: true,
+    relax_column_count: true,
+    // Names such as Mohd "Mat" Ali are common; a quote that belongs to nothing is taken as it stands.
+    relax_quotes: true,
+    skip_empty_lines: true,
+    // Taken from here and not from the stream's far end, which throws away what it holds when a later row turns out broken.
+    // With `raw`, a record is more than the library's types say.
+    on_record: (parsed: unknown) => {
+      const { record, raw } = parsed as { record: string[]; raw: string };
+      rows.push({ cells: record, line: line + leadingBreaks(raw), raw: raw.replace(OUTER_BREAKS, "") });
+      line += lineBreaks(raw);
+      return null;
+    },
+  });
+  // Errors come through `feed`; without a listener the stream would also throw them at the process.
+  parser.on("error", () => {}).resume();
+
+  return {
+    rows,
+    feed: (chunk) =>
+      new Promise((resolve, reject) => {
+        const settle = (error?: Error | null) => (error ? reject(explained(error, line)) : resolve());
+        if (chunk === null) parser.once("error", settle).end(() => settle());
+        else parser.write(chunk, settle);
+      }),
+  };
+}
+
+function explained(error: Error, lineReached: number): Error {
+  if (!(error instanceof CsvError)) return error;
+  const raw = String(error["raw"] ?? "");
+  return new BrokenCsvError(
+    "A quote is opened here and not closed. Close it, or write it twice where it belongs to the text.",
+    lineReached + leadingBreaks(raw),
+    raw.replace(OUTER_BREAKS, ""),
+  );
+}
+
+/** The library's own line numbers count a CRLF within quotes twice. */
+const lineBreaks = (text: string) => text.match(/\r\n|\r|\n/g)?.length ?? 0;
+/** Empty lines before a row are part of its raw text. */
+const leadingBreaks = (raw: string) => lineBreaks(/^[\r\n]*/.exec(raw)?.[0] ?? "");
+const OUTER_BREAKS = /^[\r\n]+|[\r\n]+$/g;

@@ -1,0 +1,76 @@
+// Puts leads into sequences: the enrolment and its first flow, and nothing of the steps ahead. 3,000 devices × 1,000 leads × 11 steps
+// would otherwise be 33 million rows at once.
+
+import type pg from "pg";
+import { textArray } from "../db/arrays.ts";
+
+type Queryable = Pick<pg.ClientBase, "query">;
+
+/** `wanted`: (lead_id, step_id, sequence_id, trigger, start_delay_minutes, workspace_id, time_zone, device_id), a row per enrolment to be. */
+const enrol = (wanted: string) => `
+  ${wanted},
+  entered AS (
+    INSERT INTO enrollments (workspace_id, lead_id, sequence_id, trigger, current_flow_id)
+    SELECT workspace_id, lead_id, sequence_id, trigger, uuid_v7() FROM wanted ORDER BY sequence_id, lead_id
+        ON CONFLICT (sequence_id, lead_id) WHERE status IN ('ACTIVE', 'PAUSED') DO NOTHING      -- once per lead and sequence at a time
+    RETURNING id, lead_id, sequence_id, trigger, current_flow_id),
+  target_lanes AS MATERIALIZED (                                                                -- once per sequence and zone, not per lead
+    SELECT t.*, lane_of(t.sequence_id, t.time_zone) AS lane_id FROM (SELECT DISTINCT sequence_id, time_zone FROM wanted) AS t),
+  created AS (
+    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, due_at, bound_device_id)
+    SELECT e.current_flow_id, w.workspace_id, tl.lane_id, w.lead_id, e.id, w.sequence_id, w.step_id,
+           -- A lane made just now is not seen here yet, and its time is the wall's.
+           coalesce(lane_time(clock_timestamp(), a.paused_at, a.pause_offset), clock_timestamp()) + make_interval(mins => w.start_delay_minutes),
+           w.device_id
+      FROM entered e
+      JOIN wanted w ON w.lead_id = e.lead_id AND w.sequence_id = e.sequence_id AND w.trigger = e.trigger
+      JOIN target_lanes tl ON tl.sequence_id = w.sequence_id AND tl.time_zone = w.time_zone
+      LEFT JOIN lanes a ON a.id = tl.lane_id
+    RETURNING id, workspace_id, sequence_id),
+  logged AS (
+    INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id FROM created),
+  counted AS (
+    INSERT INTO sequence_count_deltas (workspace_id, sequence_id, enrolled, active)
+    SELECT workspace_id, sequence_id, count(*), count(*) FROM created GROUP BY workspace_id, sequence_id)`;
+
+const enrolFromQueue = `${enrol(`
+  WITH taken AS (
+    DELETE FROM enrollment_queue
+     WHERE id IN (SELECT id FROM enrollment_queue WHERE workspace_id = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING lead_id, trigger),
+  wanted AS MATERIALIZED (
+    SELECT DISTINCT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, w.id AS workspace_id,
+           coalesce(l.time_zone, w.time_zone) AS time_zone, coalesce(l.preferred_device_id, l.last_device_id) AS device_id
+      FROM taken t
+      JOIN leads l ON l.id = t.lead_id
+       AND l.opted_out_at IS NULL
+       AND t.trigger = ANY (trigger_words(l.trigger))                            -- taken off again before we came
+      JOIN sequence_steps st ON st.workspace_id = $1 AND st.trigger = t.trigger AND st.is_entry_point
+      JOIN sequences s ON s.id = st.sequence_id AND s.is_active AND s.is_sound   -- else the review queues the word again when it is
+      JOIN workspaces w ON w.id = $1)`)}
+  SELECT (SELECT count(*) FROM taken)::int AS taken, (SELECT count(*) FROM created)::int AS enrolled`;
+
+const enrolChosen = `${enrol(`
+  WITH wanted AS MATERIALIZED (
+    SELECT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, w.id AS workspace_id,
+           coalesce(l.time_zone, w.time_zone) AS time_zone, coalesce(l.preferred_device_id, l.last_device_id) AS device_id
+      FROM unnest($1::uuid[]) AS chosen(lead_id)
+      JOIN leads l ON l.id = chosen.lead_id AND l.opted_out_at IS NULL
+      JOIN sequences s ON s.id = $2 AND s.workspace_id = l.workspace_id
+      JOIN workspaces w ON w.id = s.workspace_id
+     CROSS JOIN LATERAL (SELECT * FROM sequence_steps WHERE sequence_id = s.id AND is_entry_point ORDER BY day_number, id LIMIT 1) AS st)`)}
+  SELECT count(*)::int AS enrolled FROM created`;
+
+/** Takes up to `batch` words of the workspace's queue, and enrols the leads that they enrol. Run it in a transaction of its own that holds the
+ *  workspace's row FOR SHARE: a review that makes a sequence ready either sees the lead, or has committed before its word is dropped here. */
+export async function enrolQueued(client: Queryable, workspaceId: string, batch: number): Promise<{ taken: number; enrolled: number }> {
+  const { rows } = await client.query<{ taken: number; enrolled: number }>({ name: "enrol_queued", text: enrolFromQueue, values: [workspaceId, batch] });
+  return rows[0] ?? { taken: 0, enrolled: 0 };
+}
+
+/** Enrols these leads at the sequence's first entry step, whatever their triggers. Returns how many were newly enrolled: those in it already,
+ *  opted out, or of another workspace are left out. At most 1,000 at a time. */
+export async function enrolLeads(client: Queryable, sequenceId: string, leadIds: readonly string[]): Promise<number> {
+  const { rows } = await client.query<{ enrolled: number }>(enrolChosen, [textArray(leadIds), sequenceId]);
+  return rows[0]?.enrolled ?? 0;
+}

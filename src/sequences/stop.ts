@@ -1,0 +1,56 @@
+import type pg from "pg";
+import { textArray } from "../db/arrays.ts";
+import { lockEnrollments } from "./pause.ts";
+
+type Queryable = Pick<pg.ClientBase, "query">;
+
+export type StopReason = "OPTED_OUT" | "OPERATOR" | "SEQUENCE_ARCHIVED";
+
+const stop = `
+  WITH open AS MATERIALIZED (
+    SELECT id, current_flow_id FROM enrollments
+     WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'PAUSED')),
+  skipped AS (
+    UPDATE flows f SET queued = false, status = 'SKIPPED', settled_at = clock_timestamp(), skip_reason = $2
+      FROM open o
+     WHERE f.id = o.current_flow_id
+       AND f.attempted_at IS NULL                 -- one that is being attempted ends as its attempt does, and nothing follows it
+       AND f.settled_at IS NULL
+    RETURNING f.id, f.workspace_id, f.sequence_id),
+  stopped AS (
+    UPDATE enrollments e SET status = 'STOPPED', stop_reason = $2, finished_at = clock_timestamp()
+      FROM open o WHERE e.id = o.id
+    RETURNING e.id, e.workspace_id, e.sequence_id, e.lead_id, e.trigger, e.paused_lane_time),
+  words AS (SELECT lead_id, array_agg(trigger) AS words FROM stopped GROUP BY lead_id ORDER BY lead_id),
+  leads_written AS (
+    UPDATE leads l SET trigger = without_triggers(l.trigger, w.words) FROM words w WHERE l.id = w.lead_id AND trigger_words(l.trigger) && w.words),
+  logged AS (
+    INSERT INTO events (workspace_id, type, flow_id, sequence_id, reason) SELECT workspace_id, 'FLOW_SKIPPED', id, sequence_id, $2 FROM skipped),
+  counted AS (
+    INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, paused, stopped)
+    SELECT workspace_id, sequence_id, -count(*) FILTER (WHERE paused_lane_time IS NULL), -count(*) FILTER (WHERE paused_lane_time IS NOT NULL), count(*)
+      FROM stopped GROUP BY workspace_id, sequence_id)
+  SELECT count(*)::int AS stopped FROM stopped`;
+
+/** Ends open enrolments: what is not attempted yet is skipped, and their words are taken off the leads. Returns how many were open.
+ *  Needs a transaction. */
+export async function stopEnrollments(client: Queryable, enrollmentIds: readonly string[], reason: StopReason): Promise<number> {
+  await lockEnrollments(client, enrollmentIds);
+  const { rows } = await client.query<{ stopped: number }>(stop, [textArray(enrollmentIds), reason]);
+  return rows[0]?.stopped ?? 0;
+}
+
+/** The open enrolments of a lead: those to stop when the person opts out. */
+export async function openEnrollmentsOf(client: Queryable, leadId: string): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>("SELECT id FROM enrollments WHERE lead_id = $1 AND status IN ('ACTIVE', 'PAUSED')", [leadId]);
+  return rows.map((row) => row.id);
+}
+
+/** Some open enrolments of archived sequences, at most `limit`. */
+export async function enrollmentsOfArchived(client: Queryable, limit: number): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT e.id FROM sequences s JOIN enrollments e ON e.sequence_id = s.id AND e.status IN ('ACTIVE', 'PAUSED') WHERE s.status = 'ARCHIVED' LIMIT $1`,
+    [limit],
+  );
+  return rows.map((row) => row.id);
+}

@@ -16,28 +16,42 @@ const MAX_KEY_LENGTH = 200;
 
 const workspaceId = sql<string>`current_setting('app.workspace_id')::uuid`;
 
-/** Runs a mutation once for its key, in its own transaction: a repeat gets the first result again, another input is a CONFLICT. A refused
- *  mutation leaves no key behind, for nothing was changed. The result must be plain JSON: ids and counts, to be loaded anew. */
-export async function idempotent<T>(tx: Tx, { key, operation, input }: IdempotentCall, run: () => Promise<Result<T>>): Promise<Result<T>> {
-  if (key == null) return run();
+const own = (key: string) => and(eq(idempotencyKeys.workspaceId, workspaceId), eq(idempotencyKeys.key, key));
+
+const inputHash = (input: unknown): string => createHash("sha256").update(canonical(input)).digest("hex");
+
+/** What a call with this key gave before; null where there was none. */
+export async function earlierResult<T>(tx: Tx, { key, operation, input }: IdempotentCall): Promise<Result<T> | null> {
+  if (key == null) return null;
   if (key === "" || key.length > MAX_KEY_LENGTH) {
     return refused(invalid(`idempotencyKey must have 1 to ${MAX_KEY_LENGTH} characters; a UUID is a good one.`, "idempotencyKey"));
   }
-  const inputHash = createHash("sha256").update(canonical(input)).digest("hex");
+  const [first] = await tx.select().from(idempotencyKeys).where(own(key));
+  if (!first) return null;
+  if (first.operation === operation && first.inputHash === inputHash(input)) return { ok: true, value: first.result as T };
+  return refused({
+    code: "CONFLICT",
+    message: `The idempotencyKey "${key}" was used before, for ${first.operation} with another input. Use a new key for a new request.`,
+    field: ["idempotencyKey"],
+  });
+}
+
+/** Runs a mutation once for its key, in its own transaction: a repeat gets the first result again, another input is a CONFLICT. A refused
+ *  mutation leaves no key behind, for nothing was changed. The result must be plain JSON: ids and counts, to be loaded anew. */
+export async function idempotent<T>(tx: Tx, call: IdempotentCall, run: () => Promise<Result<T>>): Promise<Result<T>> {
+  const { key, operation, input } = call;
+  if (key == null) return run();
+  const earlier = await earlierResult<T>(tx, call);
+  if (earlier) return earlier;
   // Waits here for a call with the same key that is still under way.
-  const inserted = await tx.insert(idempotencyKeys).values({ workspaceId, key, operation, inputHash }).onConflictDoNothing().returning({ key: idempotencyKeys.key });
-  const own = and(eq(idempotencyKeys.workspaceId, workspaceId), eq(idempotencyKeys.key, key));
-  if (inserted.length === 0) {
-    const [first] = await tx.select().from(idempotencyKeys).where(own);
-    if (first?.operation === operation && first.inputHash === inputHash) return { ok: true, value: first.result as T };
-    return refused({
-      code: "CONFLICT",
-      message: `The idempotencyKey "${key}" was used before, for ${first?.operation ?? operation} with another input. Use a new key for a new request.`,
-      field: ["idempotencyKey"],
-    });
-  }
+  const inserted = await tx
+    .insert(idempotencyKeys)
+    .values({ workspaceId, key, operation, inputHash: inputHash(input) })
+    .onConflictDoNothing()
+    .returning({ key: idempotencyKeys.key });
+  if (inserted.length === 0) return idempotent(tx, call, run);
   const result = await run();
-  if (result.ok) await tx.update(idempotencyKeys).set({ result: result.value }).where(own);
+  if (result.ok) await tx.update(idempotencyKeys).set({ result: result.value }).where(own(key));
   return result;
 }
 

@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const LOCK_TIMEOUT_MS = 5000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5000;
 
-/** Rows come with timestamptz as Date, int8 (count, sum) as number, numeric and xid8 as string. */
+/** Rows come with timestamptz as Date, int8 (count) as number, numeric (a sum of int8) and xid8 as string. */
 export function createPool(url: string, { max, idle, lifetimeSeconds, onError }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
@@ -38,7 +38,13 @@ export function createPool(url: string, { max, idle, lifetimeSeconds, onError }:
   });
   // Without a listener an error ends the process. The pool's own listens to idle connections only, and one that is checked out can be
   // broken between two statements, too: by the timeout above, or by a restart.
-  pool.on("connect", (client) => client.on("error", onError));
+  pool.on("connect", (client) => {
+    client.on("error", (error) => {
+      // pg-pool hangs the whole connection on it, before or after this: hidden, it does not end up in the log.
+      Object.defineProperty(error, "client", { value: undefined, writable: true, enumerable: false });
+      onError(error);
+    });
+  });
   pool.on("error", () => {}); // told already
   return pool;
 }

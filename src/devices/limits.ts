@@ -26,7 +26,7 @@ export const attemptsWithin = (attempts: readonly number[], windowMs: number, no
   attempts.length - firstAfter(attempts, now - windowMs);
 
 /** A device's attempts of the last day, in memory. */
-export type AttemptWindow = {
+type AttemptWindow = {
   /** Counts an attempt made at `at`. */
   record(at: number): void;
   /** Takes one back that turned out not to have been made. */

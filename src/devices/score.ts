@@ -3,7 +3,7 @@
 const HOUR_WEIGHT = 0.7;
 const PROCESSING_WEIGHT = 0.3;
 
-export type Load = {
+type Load = {
   /** Attempts in the last 60 minutes. */
   readonly messagesHour: number;
   /** Flows in its worker's queue or being attempted. */

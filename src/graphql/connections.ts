@@ -1,9 +1,12 @@
-import type { ObjectParam, OutputType, ShapeFromTypeParam } from "@pothos/core";
+import type { ObjectParam, OutputType } from "@pothos/core";
 import type { Count, Order, Page, Place, Slice } from "../db/pages.ts";
 import { builder } from "./builder.ts";
 import { badUserInput } from "./errors.ts";
 import { isUuid } from "./scalars.ts";
 import type { BuilderTypes } from "./types.ts";
+
+export { emptySlice } from "../db/pages.ts";
+export type { Slice } from "../db/pages.ts";
 
 export const DEFAULT_PAGE_SIZE = 20;
 export const MAX_PAGE_SIZE = 100;
@@ -105,5 +108,3 @@ export function connectionType<Type extends OutputType<BuilderTypes> & ObjectPar
 }
 
 const counts = (page: unknown): Promise<Count> => (page as { count: () => Promise<Count> }).count();
-
-export type NodeShape<Type extends ObjectParam<BuilderTypes>> = ShapeFromTypeParam<BuilderTypes, Type, false>;

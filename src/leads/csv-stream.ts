@@ -7,6 +7,8 @@ export type RawRow = {
   /** Where it begins; the header is line 1. */
   readonly line: number;
   readonly raw: string;
+  /** Begins with a quote that was not closed where its cell ends; it may have taken in the rows after it. */
+  readonly hasStrayQuote: boolean;
 };
 
 /** The file cannot be read past this line: what follows a quote that is never closed could be anything. */
@@ -26,6 +28,8 @@ export type CsvStream = {
   readonly header: readonly string[];
   /** The rows after the header, as many at a time as came with one piece of the file. Throws BrokenCsvError after the last good row. */
   readonly rows: AsyncGenerator<readonly RawRow[]>;
+  /** Lets go of the source. */
+  close(): Promise<void>;
 };
 
 /** Longer than any row that a person would write; one quote that is not closed must not take in the whole file. */
@@ -36,13 +40,19 @@ const NEWLINE = 10;
 /** Reads as far as the header. `source` is read no faster than the rows are taken. */
 export async function openCsv(source: AsyncIterable<Uint8Array>): Promise<CsvStream> {
   const chunks = source[Symbol.asyncIterator]();
-  const first = await readFirstLine(chunks);
-  const parser = createParser(delimiterOf(first));
-  await parser.feed(first);
-  let ended = false;
-  while (parser.rows.length === 0 && !ended) ended = await feedNext(parser, chunks);
-  const header = parser.rows.shift()?.cells ?? [];
-  return { header, rows: rowsOf(chunks, parser, ended) };
+  const close = async () => void (await chunks.return?.());
+  try {
+    const first = await readFirstLine(chunks);
+    const parser = createParser(delimiterOf(first));
+    await parser.feed(first);
+    let ended = false;
+    while (parser.rows.length === 0 && !ended) ended = await feedNext(parser, chunks);
+    const header = parser.rows.shift()?.cells ?? [];
+    return { header, rows: rowsOf(chunks, parser, ended), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function* rowsOf(chunks: AsyncIterator<Uint8Array>, parser: RowParser, ended: boolean): AsyncGenerator<readonly RawRow[]> {
@@ -56,9 +66,6 @@ async function* rowsOf(chunks: AsyncIterator<Uint8Array>, parser: RowParser, end
     // The rows that came before it in the same piece of the file are good.
     if (error instanceof BrokenCsvError && parser.rows.length > 0) yield parser.rows.splice(0);
     throw error;
-  } finally {
-    // Tells the source that nothing more is wanted, where the rows are not read to their end.
-    await chunks.return?.();
   }
 }
 
@@ -109,7 +116,7 @@ function createParser(delimiter: string): RowParser {
     // With `raw`, a record is more than the library's types say.
     on_record: (parsed: unknown) => {
       const { record, raw } = parsed as { record: string[]; raw: string };
-      rows.push({ cells: record, line: line + leadingBreaks(raw), raw: raw.replace(OUTER_BREAKS, "") });
+      rows.push({ cells: record, line: line + leadingBreaks(raw), raw: raw.replace(OUTER_BREAKS, ""), hasStrayQuote: record.some(isStray) });
       line += lineBreaks(raw);
       return null;
     },
@@ -137,6 +144,9 @@ function explained(error: Error, lineReached: number): Error {
     raw.replace(OUTER_BREAKS, ""),
   );
 }
+
+/** What relax_quotes makes of "Ali,KL and the next line's "Bob": one cell that still has its quote. */
+const isStray = (cell: string) => cell.startsWith('"') && /[\r\n]/.test(cell);
 
 /** The library's own line numbers count a CRLF within quotes twice. */
 const lineBreaks = (text: string) => text.match(/\r\n|\r|\n/g)?.length ?? 0;

@@ -36,7 +36,7 @@ export type RowDefaults = {
   readonly consent: { readonly source: string; readonly at: string } | null;
 };
 
-export type ReadRow = { readonly ok: true; readonly lead: ImportedLead } | { readonly ok: false; readonly reason: string };
+type ReadRow = { readonly ok: true; readonly lead: ImportedLead } | { readonly ok: false; readonly reason: string };
 
 const MAX_ATTRIBUTE_COLUMNS = 50;
 const MAX_ATTRIBUTE_LENGTH = 1000;

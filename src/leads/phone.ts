@@ -76,7 +76,7 @@ function parse(written: string, country: CountryCode | undefined): PhoneNumber |
 function problemOf(written: string, country: CountryCode | undefined): string {
   const number = parse(written, country);
   const of = typeof number === "string" ? "" : ` of ${placeOf(number)}`;
-  switch (typeof number === "string" ? number : validatePhoneNumberLength(number.number)) {
+  switch (typeof number === "string" ? number : (validatePhoneNumberLength(number.number) ?? "")) {
     case "TOO_SHORT":
       return `is too short for a phone number${of}`;
     case "TOO_LONG":

@@ -1,11 +1,9 @@
 import { and, eq, inArray, sql, type SQL } from "drizzle-orm";
-import { idempotent } from "../access/idempotency.ts";
 import { textArray } from "../db/arrays.ts";
 import { pagesByParent, type Order, type Page, type Slice } from "../db/pages.ts";
-import { enrollments, sequences } from "../db/tables/sequences.ts";
+import { enrollments } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
-import { invalid, ok, refused, type Result } from "../lib/errors.ts";
-import { enrolLeads } from "./enrol.ts";
+import { ok, refused, type Result } from "../lib/errors.ts";
 import { pauseEnrollments, resumeEnrollments } from "./pause.ts";
 import { stopEnrollments } from "./stop.ts";
 
@@ -44,49 +42,6 @@ export async function countEnrollmentsOfLeads(db: WorkspaceDb, leadIds: readonly
   );
   const totals = new Map(rows.map((row) => [row.lead_id, row.total]));
   return leadIds.map((id) => totals.get(id) ?? 0);
-}
-
-/** At most 1,000 leads in one statement, so that no lock is held for long; more in one call would hold the connection for minutes. */
-const MAX_ENROLLED_AT_ONCE = 1000;
-const MAX_ENROLLED = 100_000;
-
-export type EnrollRequest = {
-  readonly sequenceId: string;
-  readonly limit: number | null | undefined;
-  readonly idempotencyKey: string | null | undefined;
-  /** What the leads are chosen by, as the caller wrote it: part of what an idempotency key stands for. */
-  readonly filter: unknown;
-  /** The leads that match, at most so many. */
-  readonly select: (tx: Tx, limit: number) => Promise<readonly string[]>;
-};
-
-/** Enrols leads by an operator's own choice, whatever their triggers. */
-export async function enrollMatching(db: WorkspaceDb, request: EnrollRequest): Promise<Result<{ enrolled: number; skipped: number }>> {
-  const { sequenceId, limit, idempotencyKey, filter, select } = request;
-  if (limit != null && (limit < 1 || limit > MAX_ENROLLED)) {
-    return refused(invalid(`limit must be a number from 1 to ${MAX_ENROLLED.toLocaleString("en")}, not ${limit}.`, "limit"));
-  }
-  return db.write((tx) =>
-    idempotent(tx, { key: idempotencyKey, operation: "enrollLeads", input: { sequenceId, limit, filter } }, async () => {
-      const [sequence] = await tx.select().from(sequences).where(and(eq(sequences.workspaceId, db.id), eq(sequences.id, sequenceId)));
-      if (!sequence) return refused({ code: "NOT_FOUND", message: "There is no sequence with this id.", field: ["sequenceId"] });
-      if (sequence.status !== "ACTIVE") {
-        const message = `The sequence '${sequence.name}' is ${sequence.status}; only an ACTIVE one enrols leads. Activate it first.`;
-        return refused({ code: "INVALID_STATE", message, field: ["sequenceId"] });
-      }
-      const chosen = await select(tx, (limit ?? MAX_ENROLLED) + 1);
-      if (limit == null && chosen.length > MAX_ENROLLED) {
-        const message = `More than ${MAX_ENROLLED.toLocaleString("en")} leads match; enrol them in parts with \`limit\`, or set the sequence's trigger on them.`;
-        return refused({ code: "LIMIT_EXCEEDED", message, field: ["filter"] });
-      }
-      const leadIds = chosen.slice(0, limit ?? MAX_ENROLLED);
-      let enrolled = 0;
-      for (let start = 0; start < leadIds.length; start += MAX_ENROLLED_AT_ONCE) {
-        enrolled += await enrolLeads(tx.$client, sequenceId, leadIds.slice(start, start + MAX_ENROLLED_AT_ONCE));
-      }
-      return ok({ enrolled, skipped: leadIds.length - enrolled });
-    }),
-  );
 }
 
 /** Changes one enrolment by `change`, which is idempotent: one that stands where it is wanted already stays so. */

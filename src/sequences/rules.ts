@@ -27,6 +27,11 @@ export type RuleSequence = {
   readonly steps: readonly RuleStep[];
 };
 
+/** `incomplete`: not wrong in itself; what is still to come (a step, an entry point) would mend it. A draft may be so. */
+export type SequenceProblem = UserError & { readonly incomplete?: true };
+
+const incomplete = (error: UserError): SequenceProblem => ({ ...error, incomplete: true });
+
 type RuleBounds = { readonly minStepDelayHours: number };
 
 const MAX_DAY_NUMBER = 3650;
@@ -38,15 +43,17 @@ const MAX_TRIGGERS_SHOWN = 12;
 
 /** Everything that is wrong with `sequence`; empty where it may run. `others`: the workspace's other sequences that are not archived.
  *  Each error's field is ["steps", index, name of the step's field], or a field of the sequence itself. */
-export function sequenceProblems(sequence: RuleSequence, others: readonly RuleSequence[], bounds: RuleBounds): UserError[] {
+export function sequenceProblems(sequence: RuleSequence, others: readonly RuleSequence[], bounds: RuleBounds): SequenceProblem[] {
   const { steps } = sequence;
-  const own = timingProblems(sequence, bounds);
-  if (steps.length === 0) return [...own, invalid("The sequence has no steps; give it at least one, marked as entry point.", "steps")];
+  const own: SequenceProblem[] = timingProblems(sequence, bounds);
+  if (steps.length === 0) {
+    return [...own, incomplete(invalid("The sequence has no steps; give it at least one, marked as entry point.", "steps"))];
+  }
 
   const hasEntryPoint = steps.some((step) => step.isEntryPoint);
   if (!hasEntryPoint) {
     const first = `mark the step that leads begin with, such as ${stepName(steps, 0)}, with isEntryPoint`;
-    own.push(invalid(`No step is an entry point, so no lead could begin; ${first}.`, "steps", "0", "isEntryPoint"));
+    own.push(incomplete(invalid(`No step is an entry point, so no lead could begin; ${first}.`, "steps", "0", "isEntryPoint")));
   }
   const graph = stepGraph(
     steps,
@@ -56,10 +63,10 @@ export function sequenceProblems(sequence: RuleSequence, others: readonly RuleSe
     ...own,
     ...steps.flatMap((step, index) => stepProblems(step, stepName(steps, index), index, bounds)),
     ...takenProblems(sequence, others),
-    ...nextTriggerProblems(sequence, others),
+    ...nextTriggerProblems(sequence, others).map(incomplete),
     ...loopProblems(steps, graph),
     // Without an entry point every step would be named as well, and none of them be the mistake.
-    ...(hasEntryPoint ? reachProblems(steps, graph) : []),
+    ...(hasEntryPoint ? reachProblems(steps, graph).map(incomplete) : []),
     ...chainProblems(steps, graph),
   ];
 }

@@ -1,6 +1,6 @@
 // Where the steps of a workspace lead. Each step has at most one next, so every question is answered by walking each path once.
 
-export type GraphStep = { readonly trigger: string; readonly nextTrigger: string | null; readonly isEntryPoint: boolean };
+type GraphStep = { readonly trigger: string; readonly nextTrigger: string | null; readonly isEntryPoint: boolean };
 
 type Node = {
   readonly step: GraphStep;

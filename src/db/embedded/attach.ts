@@ -149,7 +149,7 @@ const sizeOf = (path: string) =>
 
 async function explained(folder: Folder, logged: number, error: unknown): Promise<Error> {
   const text = (await readFile(folder.log)).subarray(logged).toString();
-  const fatal = [...new Set(text.match(/(?<=(FATAL|PANIC):\s+).*/g))].join("; ");
+  const fatal = [...new Set(text.match(/(?<=(FATAL|PANIC):\s+)\S.*/g))].join("; ");
   const reason = fatal || (error instanceof Error ? error.message : String(error));
   return new OperatorError(`The embedded Postgres does not start: ${reason} (log: ${folder.log})`, { cause: error });
 }

@@ -40,7 +40,7 @@ export async function shutDown(folder: Folder, pid: number, timeoutMs: number): 
   const isRunning = async () => (await argumentsOf(pid)).includes(marker(folder)); // false for a zombie, unlike kill(pid, 0)
   if (await isRunning()) interrupt(pid);
   while (await isRunning()) {
-    if (performance.now() > deadline) throw new OperatorError(`Postgres (process ${pid}) does not stop: see ${folder.log}, or end it by hand.`);
+    if (performance.now() > deadline) throw new OperatorError(`Postgres (process ${pid}) does not stop: see ${folder.log}.`);
     await delay(POLL_MS);
   }
 }

@@ -1,0 +1,52 @@
+// `npm run graphql -- '<query, mutation or subscription>' ['<variables as JSON>']`: asks the server that runs on this machine. A subscription prints
+// each event on a line of its own, until Ctrl-C.
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "graphql-ws";
+import { getOperationAST, parse } from "graphql";
+
+const [query, variablesText = "{}"] = process.argv.slice(2);
+const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+async function adminToken(): Promise<string> {
+  const file = join(RENTAK_DATA_DIR, "admin-token");
+  return (RENTAK_ADMIN_TOKEN ?? (await readFile(file, "utf8").catch(() => fail(`No token in ${file}: start the server first, with \`npm start\`.`)))).trim();
+}
+
+async function ask(url: string, authorization: string, variables: unknown): Promise<void> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { authorization, "content-type": "application/json" },
+    body: JSON.stringify({ query, variables }),
+  }).catch(() => fail(`Nothing answers at ${url}: start the server first, with \`npm start\`.`));
+  const answer = (await response.json()) as { errors?: unknown };
+  console.log(JSON.stringify(answer, null, 2));
+  if (answer.errors) process.exitCode = 1;
+}
+
+async function listen(url: string, authorization: string, variables: Record<string, unknown>): Promise<void> {
+  const client = createClient({
+    url: url.replace(/^http/, "ws"),
+    connectionParams: { Authorization: authorization },
+    retryAttempts: 0,
+    // So that whoever waits for it knows from when on nothing is missed.
+    on: { connected: () => console.error("Listening.") },
+  });
+  try {
+    for await (const event of client.iterate({ query: query ?? "", variables })) console.log(JSON.stringify(event.data ?? event));
+  } catch (error) {
+    fail(error instanceof Error ? error.message : `The subscription has ended: ${JSON.stringify(error, ["code", "reason", "message"])}`);
+  }
+}
+
+if (query === undefined) fail("Usage: npm run graphql -- '{ viewer { workspace { name } } }'");
+const authorization = `Bearer ${await adminToken()}`;
+const url = `http://${HOST}:${PORT}/graphql`;
+const run = getOperationAST(parse(query))?.operation === "subscription" ? listen : ask;
+await run(url, authorization, JSON.parse(variablesText));

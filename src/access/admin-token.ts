@@ -1,0 +1,29 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { newSecret } from "./tokens.ts";
+
+const FILE = "admin-token";
+
+/** The admin's token: the one set, else the one kept from before, else a new one. The file always has the one in force. */
+export async function keepAdminToken(dataDir: string, set: string | undefined): Promise<{ secret: string; file: string; isNew: boolean }> {
+  const file = join(dataDir, FILE);
+  const kept = await read(file);
+  const secret = set ?? kept ?? newSecret();
+  if (secret !== kept) {
+    // Written beside it and renamed: a crash in between leaves the old one, never half of one.
+    const draft = `${file}.${process.pid}`;
+    await writeFile(draft, `${secret}\n`, { mode: 0o600 });
+    await rename(draft, file);
+  }
+  return { secret, file, isNew: set === undefined && kept === undefined };
+}
+
+async function read(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, "utf8")).trim() || undefined;
+  } catch (error) {
+    // Only "not there" means that there is none: one that cannot be read must not be replaced.
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}

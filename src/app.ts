@@ -1,0 +1,93 @@
+// Rentak in one process: the API in front, the dispatcher behind, the database between them. No globals, no environment.
+
+import { readFileSync } from "node:fs";
+import type pg from "pg";
+import { createTokens } from "./access/tokens.ts";
+import type { Config } from "./config.ts";
+import { startNode } from "./dispatcher/node.ts";
+import { createBell } from "./events/bell.ts";
+import { createEventLog } from "./events/log.ts";
+import { createTailer } from "./events/tailer.ts";
+import { createMessageIds } from "./flows/message-id.ts";
+import { createGraphqlServer } from "./graphql/server.ts";
+import type { HttpServer } from "./http.ts";
+import { createImporter } from "./leads/import.ts";
+import { createImportHandler } from "./leads/import-http.ts";
+import { type Clock, MINUTE_MS } from "./lib/clock.ts";
+import type { Logger } from "./lib/logger.ts";
+import type { Random } from "./lib/random.ts";
+import { createSimulator } from "./transports/simulator.ts";
+
+/** Requests that still run when the server stops. */
+const REQUEST_GRACE_MS = 3000;
+
+export type AppOptions = {
+  readonly config: Config;
+  readonly pool: pg.Pool;
+  readonly http: HttpServer;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly newId: () => string;
+  /** The process cannot go on, and why. */
+  readonly onFatal: (error: unknown) => void;
+};
+
+export interface App {
+  /** Takes no new work, finishes what is being sent, and ends all streams. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export async function startApp({ config, pool, http, logger, clock, random, newId, onFatal }: AppOptions): Promise<App> {
+  const { messageIdKey, generation } = await loadInstallation(pool);
+  const messageIds = createMessageIds(messageIdKey);
+  const bell = createBell();
+  const tailer = createTailer({ pool, bell, clock, logger });
+  const events = createEventLog({ pool, tailer, generation });
+  const tokens = createTokens({ pool, clock });
+  const importer = createImporter({ pool, bell, logger, clock });
+  const node = await startNode({
+    pool,
+    clock,
+    random,
+    newId,
+    logger,
+    bell,
+    messageIds,
+    transports: { SIMULATOR: createSimulator({ clock, logFile: config.simulatorLog }) },
+    settings: {
+      ...config,
+      nodeName: config.port === 0 ? `${config.nodeName}:${http.port}` : config.nodeName,
+      stuckMs: config.stuckMinutes * MINUTE_MS,
+      workerIdleMs: config.workerIdleMinutes * MINUTE_MS,
+    },
+    onFatal,
+  });
+  const { minStepDelayHours } = config;
+  const graphql = createGraphqlServer({ pool, clock, logger, tokens, importer, bell, events, fleet: node.fleet, messageIds, minStepDelayHours, version: VERSION });
+  http.open({
+    requests: {
+      "/graphql": graphql.handle,
+      "/imports/leads": createImportHandler({ pool, tokens, importer }),
+      "/health": (_request, response) => void response.writeHead(200, { "content-type": "text/plain" }).end("ok\n"),
+    },
+    upgrades: { "/graphql": graphql.upgrade },
+  });
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    const closed = http.close(REQUEST_GRACE_MS);
+    await Promise.all([node.stop(), importer.stop(), graphql.dispose()]);
+    await Promise.all([closed, tailer.stop()]);
+  };
+  return { stop: () => (stopped ??= stop()) };
+}
+
+const VERSION: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
+
+async function loadInstallation(pool: pg.Pool): Promise<{ messageIdKey: Buffer; generation: string }> {
+  const { rows } = await pool.query<{ message_id_key: Buffer; log_generation: string }>("SELECT message_id_key, log_generation FROM installation");
+  const row = rows[0];
+  if (row === undefined) throw new Error("the row of installation is gone");
+  return { messageIdKey: row.message_id_key, generation: row.log_generation };
+}

@@ -1,0 +1,149 @@
+import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
+import { countRows, pageClauses, pagesByParent, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
+import { textArray } from "../db/arrays.ts";
+import { flows } from "../db/tables/flows.ts";
+import { enrollments, lanes } from "../db/tables/sequences.ts";
+import type { Tx, WorkspaceDb } from "../db/workspace.ts";
+import type { FlowFailureCode, FlowStatus } from "./states.ts";
+import type { DeviceRoom } from "./waiting.ts";
+
+const columns = {
+  ...getTableColumns(flows),
+  /** `dueAt` is in lane time; this is when it will be if the lane goes on now. */
+  wallDueAt: sql<Date>`wall_time(${flows.dueAt}, ${lanes.pausedAt}, ${lanes.pauseOffset})`.mapWith(flows.dueAt),
+};
+
+export type Flow = typeof flows.$inferSelect & { readonly wallDueAt: Date };
+
+export const isWaiting = ({ attemptedAt, settledAt }: Flow): boolean => attemptedAt === null && settledAt === null;
+
+// Join against unnest: `= ANY` would probe every partition.
+const byIds = (ids: readonly string[]) => sql`${flows.id} IN (SELECT unnest(${textArray(ids)}::uuid[]))`;
+
+const select = (tx: Tx) => tx.select(columns).from(flows).innerJoin(lanes, eq(lanes.id, flows.laneId));
+
+export const flowsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Flow[]> =>
+  db.read((tx) => select(tx).where(and(eq(flows.workspaceId, db.id), byIds(ids))));
+
+/** The flows of each enrolment, the first step's first, in the order of `ids`. */
+export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]): Promise<Flow[][]> {
+  const rows = await db.read((tx) => select(tx).where(inArray(flows.enrollmentId, [...ids])).orderBy(asc(flows.id)));
+  const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId);
+  return ids.map((id) => byEnrollment.get(id) ?? []);
+}
+
+export type FlowFilter = {
+  readonly status?: readonly FlowStatus[] | null | undefined;
+  readonly failureCode?: readonly FlowFailureCode[] | null | undefined;
+  readonly sequenceId?: string | null | undefined;
+  readonly deviceId?: string | null | undefined;
+  readonly leadId?: string | null | undefined;
+  readonly enrollmentId?: string | null | undefined;
+  readonly stepId?: string | null | undefined;
+  readonly dueAfter?: Date | null | undefined;
+  readonly dueBefore?: Date | null | undefined;
+  readonly sentAfter?: Date | null | undefined;
+  readonly failedAfter?: Date | null | undefined;
+  readonly attemptedBefore?: Date | null | undefined;
+};
+
+type Conditions = { readonly [Name in keyof Required<FlowFilter>]: (wanted: NonNullable<FlowFilter[Name]>) => SQL };
+
+const CONDITIONS: Conditions = {
+  status: (wanted) => inArray(flows.status, [...wanted]),
+  failureCode: (wanted) => sql`${flows.failedAt} IS NOT NULL AND ${inArray(flows.failureCode, [...wanted])}`,
+  sequenceId: (wanted) => eq(flows.sequenceId, wanted),
+  deviceId: (wanted) => sql`coalesce(${flows.deviceId}, ${flows.boundDeviceId}) = ${wanted}`,
+  // A list index of its own on a table that is written thousands of times a second would cost more than this way round.
+  leadId: (wanted) => sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = ${wanted})`,
+  enrollmentId: (wanted) => eq(flows.enrollmentId, wanted),
+  stepId: (wanted) => eq(flows.stepId, wanted),
+  dueAfter: (wanted) => sql`${columns.wallDueAt} > ${wanted.toISOString()}::timestamptz`,
+  dueBefore: (wanted) => sql`${columns.wallDueAt} < ${wanted.toISOString()}::timestamptz`,
+  sentAfter: (wanted) => sql`${flows.sentAt} > ${wanted.toISOString()}::timestamptz`,
+  failedAfter: (wanted) => sql`${flows.failedAt} > ${wanted.toISOString()}::timestamptz`,
+  attemptedBefore: (wanted) => sql`${flows.attemptedAt} < ${wanted.toISOString()}::timestamptz`,
+};
+
+function matching(db: WorkspaceDb, filter: FlowFilter): SQL {
+  const conditions = Object.entries(CONDITIONS).flatMap(([name, condition]) => {
+    const wanted = filter[name as keyof FlowFilter];
+    return wanted == null ? [] : [(condition as (value: unknown) => SQL)(wanted)];
+  });
+  return sql.join([eq(flows.workspaceId, db.id), ...conditions], sql` AND `);
+}
+
+export type FlowOrderField = "CREATED_AT" | "DUE_AT" | "SENT_AT" | "FAILED_AT";
+
+/** Only such flows have failed: then their times need no stand-in, and an index has them in order. */
+const hasFailed = ({ status, failureCode, failedAfter }: FlowFilter): boolean =>
+  failureCode != null || failedAfter != null || (status != null && status.length > 0 && status.every((each) => each === "FAILED"));
+
+/** The newest first where no other order is asked for; keys are ordered by the time they were made at. */
+export function flowOrder(field: FlowOrderField | undefined, descending: boolean, filter: FlowFilter): Order & { name: string } {
+  const id = sql`${flows.id}`;
+  const name = `${field}:${descending}`;
+  switch (field) {
+    case undefined:
+      return { name: "ID", id, descending: true };
+    case "CREATED_AT":
+      return { name, id, descending };
+    case "DUE_AT":
+      return { name, value: sql`${columns.wallDueAt}`, type: "timestamptz", id, descending };
+    case "SENT_AT":
+      return { name, value: sql`coalesce(${flows.sentAt}, '-infinity')`, type: "timestamptz", id, descending };
+    case "FAILED_AT":
+      return { name, value: hasFailed(filter) ? sql`${flows.failedAt}` : sql`coalesce(${flows.failedAt}, '-infinity')`, type: "timestamptz", id, descending };
+  }
+}
+
+export async function listFlows(db: WorkspaceDb, filter: FlowFilter, order: Order, page: Page): Promise<Slice<Flow>> {
+  const { where, orderBy, limit, value } = pageClauses(page, order);
+  const rows = await db.read((tx) =>
+    tx.select({ ...columns, value }).from(flows).innerJoin(lanes, eq(lanes.id, flows.laneId)).where(and(matching(db, filter), where)).orderBy(orderBy).limit(limit),
+  );
+  return slicePage(rows, page);
+}
+
+const from = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
+
+export const countFlows = (db: WorkspaceDb, filter: FlowFilter): Promise<Count> =>
+  db.read((tx) => countRows(tx, sql`SELECT FROM ${from} WHERE ${matching(db, filter)}`));
+
+const ofLead = sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
+
+export const flowPagesOfLeads = (db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter, order: Order, page: Page): Promise<Map<string, Slice<string>>> =>
+  db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofLead} AND ${matching(db, filter)}` }, page, order));
+
+/** How many flows each lead has; a person has few. */
+export async function countFlowsOfLeads(db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {
+  const { rows } = await db.read((tx) =>
+    tx.execute<{ id: string; total: number }>(sql`
+      SELECT parent.id, (SELECT count(*)::int FROM ${from} WHERE ${ofLead} AND ${matching(db, filter)}) AS total
+        FROM unnest(${textArray(leadIds)}::uuid[]) AS parent(id)`),
+  );
+  return new Map(rows.map(({ id, total }) => [id, total]));
+}
+
+/** The room of the workspace's devices, and the database's time. */
+export async function deviceRoom(db: WorkspaceDb): Promise<DeviceRoom & { readonly now: Date }> {
+  const { rows } = await db.read((tx) =>
+    tx.execute<{ now: string; online: number; has_room: boolean; room_at: string | null }>(sql`
+      WITH online AS MATERIALIZED (SELECT id, hourly_limit, daily_limit FROM devices WHERE workspace_id = ${db.id} AND status = 'ONLINE' AND paused_at IS NULL),
+      -- The attempt that must leave the window before there is room again.
+      blocked AS NOT MATERIALIZED (
+        SELECT greatest(
+                 (SELECT a.at + interval '1 hour' FROM device_attempts a WHERE a.device_id = o.id AND a.at > now() - interval '1 hour'
+                   ORDER BY a.at DESC OFFSET o.hourly_limit - 1 LIMIT 1),
+                 (SELECT a.at + interval '24 hours' FROM device_attempts a WHERE a.device_id = o.id AND a.at > now() - interval '24 hours'
+                   ORDER BY a.at DESC OFFSET o.daily_limit - 1 LIMIT 1)) AS until
+          FROM online o),
+      room AS MATERIALIZED (SELECT EXISTS (SELECT FROM blocked WHERE until IS NULL) AS has_room)     -- stops at the first device with room
+      SELECT now() AS now, (SELECT count(*)::int FROM online) AS online, has_room,
+             CASE WHEN NOT has_room THEN (SELECT min(until) FROM blocked) END AS room_at
+        FROM room`),
+  );
+  const [row] = rows;
+  if (!row) throw new Error("a statement without a FROM that can be empty gave no row");
+  return { now: new Date(row.now), online: row.online, hasRoom: row.has_room, roomAt: row.room_at === null ? null : new Date(row.room_at) };
+}

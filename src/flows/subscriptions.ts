@@ -1,0 +1,89 @@
+import { DeviceRef, DeviceStatusEnum } from "../devices/refs.ts";
+import type { DeviceStatus } from "../devices/service.ts";
+import { FLOW_EVENT_TYPES, type FlowEventType, type LoggedEvent } from "../events/types.ts";
+import { builder } from "../graphql/builder.ts";
+import type { ApiContext } from "../graphql/context.ts";
+import { SequenceRef } from "../sequences/refs.ts";
+import { FlowRef } from "./refs.ts";
+
+const FlowEventTypeEnum = builder.enumType("FlowEventType", { values: FLOW_EVENT_TYPES });
+
+type FlowEvent = LoggedEvent & { readonly type: FlowEventType; readonly flowId: string };
+type DeviceEvent = LoggedEvent & { readonly deviceId: string };
+
+const FlowEventObject = builder.objectRef<FlowEvent>("FlowEvent").implement({
+  fields: (t) => ({
+    cursor: t.expose("cursor", { type: "Cursor", description: "Pass it as `after` to go on from here." }),
+    type: t.expose("type", { type: FlowEventTypeEnum }),
+    at: t.expose("at", { type: "DateTime" }),
+    flow: t.field({ type: FlowRef, resolve: ({ flowId }) => flowId }),
+  }),
+});
+
+const DeviceEventObject = builder.objectRef<DeviceEvent>("DeviceEvent").implement({
+  fields: (t) => ({
+    cursor: t.expose("cursor", { type: "Cursor" }),
+    at: t.expose("at", { type: "DateTime" }),
+    status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as DeviceStatus }),
+    previousStatus: t.field({ type: DeviceStatusEnum, resolve: ({ previousStatus }) => previousStatus as DeviceStatus }),
+    reason: t.exposeString("reason", { nullable: true }),
+    deviceId: t.globalID({ resolve: ({ deviceId }) => ({ type: DeviceRef, id: deviceId }) }),
+    device: t.field({ type: DeviceRef, nullable: true, description: "Null once it is deleted.", resolve: ({ deviceId }) => deviceId }),
+  }),
+});
+
+type Id = { readonly id: string } | null | undefined;
+type FlowEventArgs = { readonly after?: string | null | undefined; readonly sequenceId?: Id; readonly deviceId?: Id };
+
+const isFlowEvent = (event: LoggedEvent): event is FlowEvent => event.flowId !== null;
+const isDeviceEvent = (event: LoggedEvent): event is DeviceEvent => event.type === "DEVICE_STATUS" && event.deviceId !== null;
+
+/** The log gives only what `wants` lets through. */
+function follow<Event extends LoggedEvent>(context: ApiContext, after: string | null | undefined, wants: (event: LoggedEvent) => event is Event) {
+  const { events, access, signal } = context;
+  return events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants, signal }) as AsyncIterableIterator<Event>;
+}
+
+const followFlows = (context: ApiContext, types: readonly FlowEventType[], { after, sequenceId, deviceId }: FlowEventArgs) =>
+  follow(
+    context,
+    after,
+    (event): event is FlowEvent =>
+      isFlowEvent(event) && types.includes(event.type) && (!sequenceId || event.sequenceId === sequenceId.id) && (!deviceId || event.deviceId === deviceId.id),
+  );
+
+builder.subscriptionFields((t) => {
+  const args = {
+    after: t.arg({ type: "Cursor" }),
+    sequenceId: t.arg.globalID({ for: SequenceRef }),
+    deviceId: t.arg.globalID({ for: DeviceRef }),
+  };
+  return {
+    flowEvents: t.field({
+      type: FlowEventObject,
+      description: "Every change of a flow's state.",
+      args: { ...args, types: t.arg({ type: [FlowEventTypeEnum] }) },
+      subscribe: (_root, { types, ...rest }, context) => followFlows(context, types ?? FLOW_EVENT_TYPES, rest),
+      resolve: (event) => event,
+    }),
+    flowSent: t.field({
+      type: FlowEventObject,
+      args,
+      subscribe: (_root, given, context) => followFlows(context, ["FLOW_SENT"], given),
+      resolve: (event) => event,
+    }),
+    flowFailed: t.field({
+      type: FlowEventObject,
+      args,
+      subscribe: (_root, given, context) => followFlows(context, ["FLOW_FAILED"], given),
+      resolve: (event) => event,
+    }),
+    deviceEvents: t.field({
+      type: DeviceEventObject,
+      args: { after: t.arg({ type: "Cursor" }), deviceId: t.arg.globalID({ for: DeviceRef }) },
+      subscribe: (_root, { after, deviceId }, context) =>
+        follow(context, after, (event): event is DeviceEvent => isDeviceEvent(event) && (!deviceId || event.deviceId === deviceId.id)),
+      resolve: (event) => event,
+    }),
+  };
+});

@@ -1,0 +1,95 @@
+import { Kind, type DocumentNode, type FieldNode, type FragmentDefinitionNode, type OperationDefinitionNode, type SelectionSetNode } from "graphql";
+import { MAX_PAGE_SIZE } from "./connections.ts";
+
+const MAX_DEPTH = 15;
+const MAX_ALIASES = 100;
+const MAX_ROOT_FIELDS = 30;
+const MAX_FIELDS = 2000;
+/** Objects that one operation may give, were every page full. */
+const MAX_OBJECTS = 50_000;
+
+/** Of a document's text: a list of 1,000 leads written out has about 20,000. */
+export const MAX_TOKENS = 50_000;
+
+/** `objects` counts with the pages multiplied: a page below a page gives one for each of its rows. */
+type Measure = { depth: number; aliases: number; fields: number; objects: number };
+
+const NOTHING: Measure = { depth: 0, aliases: 0, fields: 0, objects: 0 };
+
+/** What is too much about the document, as a sentence; undefined where nothing is. Introspection is as it is, and counts nothing. */
+export function complexityProblem(document: DocumentNode, variables: Readonly<Record<string, unknown>> = {}): string | undefined {
+  const fragments = new Map(document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
+  const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
+  for (const operation of operations) {
+    const problem = problemOf(measureOperation(operation, fragments, variables), operation.selectionSet.selections.length);
+    if (problem) return problem;
+  }
+  return undefined;
+}
+
+function problemOf({ depth, aliases, fields, objects }: Measure, rootFields: number): string | undefined {
+  if (depth > MAX_DEPTH) return `The query is ${depth} levels deep; at most ${MAX_DEPTH} are allowed. Ask for what lies deeper in another query.`;
+  if (rootFields > MAX_ROOT_FIELDS) return `The query has ${rootFields} fields at its root; at most ${MAX_ROOT_FIELDS} are allowed. Send several queries.`;
+  if (aliases > MAX_ALIASES) return `The query has ${aliases} aliases; at most ${MAX_ALIASES} are allowed. Send several queries.`;
+  if (fields > MAX_FIELDS) return `The query has ${fields} fields, fragments worked in; at most ${MAX_FIELDS} are allowed. Send several queries.`;
+  if (objects > MAX_OBJECTS) {
+    const most = MAX_OBJECTS.toLocaleString("en");
+    return `The query could give ${objects.toLocaleString("en")} objects; at most ${most} are allowed. Ask for smaller pages with \`first\`, or for what lies below in another query.`;
+  }
+  return undefined;
+}
+
+function measureOperation(operation: OperationDefinitionNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>, variables: Readonly<Record<string, unknown>>): Measure {
+  const defaults = new Map(operation.variableDefinitions?.map(({ variable, defaultValue }) => [variable.name.value, defaultValue]));
+  // Each fragment once: those that spread one another twice each would double the work with every level.
+  const measured = new Map<string, Measure>();
+
+  const pageSize = ({ arguments: args }: FieldNode): number => {
+    const sizes = (args ?? []).flatMap(({ name, value }) => {
+      if (name.value !== "first" && name.value !== "last") return [];
+      if (value.kind === Kind.INT) return [Number(value.value)];
+      if (value.kind !== Kind.VARIABLE) return [];
+      const fallback = defaults.get(value.name.value);
+      const size = variables[value.name.value] ?? (fallback?.kind === Kind.INT ? Number(fallback.value) : undefined);
+      return typeof size === "number" ? [size] : [];
+    });
+    return Math.max(1, Math.min(MAX_PAGE_SIZE, ...sizes));
+  };
+
+  const measure = (selectionSet: SelectionSetNode | undefined): Measure => {
+    const total = { ...NOTHING };
+    for (const selection of selectionSet?.selections ?? []) {
+      const part = selection.kind === Kind.FIELD ? measureField(selection) : selection.kind === Kind.INLINE_FRAGMENT ? measure(selection.selectionSet) : spread(selection.name.value);
+      total.depth = Math.max(total.depth, part.depth);
+      total.aliases += part.aliases;
+      total.fields += part.fields;
+      total.objects += part.objects;
+    }
+    return total;
+  };
+
+  const measureField = (field: FieldNode): Measure => {
+    if (field.name.value.startsWith("__")) return NOTHING;
+    const below = measure(field.selectionSet);
+    const isPage = field.selectionSet?.selections.some((each) => each.kind !== Kind.FIELD || each.name.value === "edges" || each.name.value === "nodes") ?? false;
+    const rows = isPage ? pageSize(field) : 1;
+    return {
+      depth: below.depth + 1,
+      aliases: below.aliases + (field.alias ? 1 : 0),
+      fields: below.fields + 1,
+      objects: field.selectionSet ? rows * Math.max(1, below.objects) : 0,
+    };
+  };
+
+  const spread = (name: string): Measure => {
+    const known = measured.get(name);
+    if (known) return known;
+    // While it is being measured, a fragment that spreads itself (which validation refuses) counts nothing.
+    measured.set(name, NOTHING);
+    const result = measure(fragments.get(name)?.selectionSet);
+    measured.set(name, result);
+    return result;
+  };
+
+  return measure(operation.selectionSet);
+}

@@ -1,0 +1,13 @@
+import { builder } from "./builder.ts";
+import "./types.ts";
+import "../access/graphql.ts";
+import "../devices/graphql.ts";
+import "../flows/graphql.ts";
+import "../flows/subscriptions.ts";
+import "../leads/graphql.ts";
+import "../messages/graphql.ts";
+import "../sequences/enrollments-graphql.ts";
+import "../sequences/graphql.ts";
+import "../system/graphql.ts";
+
+export const schema = builder.toSchema();

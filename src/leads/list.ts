@@ -1,0 +1,86 @@
+import { and, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { countRows, pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
+import { leadImportRejects, leadImports, leads } from "../db/tables/leads.ts";
+import type { Tx, WorkspaceDb } from "../db/workspace.ts";
+import { ok, type Result } from "../lib/errors.ts";
+import { leadConditions, type LeadFilter } from "./filter.ts";
+import type { LeadImport } from "./import-state.ts";
+import { parsePhone } from "./phone.ts";
+import { defaultCountryOf, type Lead } from "./write.ts";
+
+/** Keys are ordered by time, so that they order by creation too, and an index serves it. */
+const BY_CREATION = { id: sql`${leads.id}` };
+const BY_NAME = { value: sql`coalesce(${leads.name}, '')`, type: "text", id: sql`${leads.id}` } as const;
+
+export const LEAD_ORDERS = ["CREATED_AT", "NAME"] as const;
+export type LeadOrderField = (typeof LEAD_ORDERS)[number];
+
+export const leadOrder = (field: LeadOrderField, descending: boolean): Order & { readonly name: string } => ({
+  ...(field === "NAME" ? BY_NAME : BY_CREATION),
+  descending,
+  name: `${field}:${descending ? "DESC" : "ASC"}`,
+});
+
+export function listLeads(db: WorkspaceDb, filter: LeadFilter, page: Page, order: Order): Promise<Result<Slice<Lead>>> {
+  return db.read(async (tx) => {
+    const conditions = await leadConditions(tx, db.id, filter);
+    if (!conditions.ok) return conditions;
+    const { where, orderBy, limit, value } = pageClauses(page, order);
+    const rows = await tx.select({ ...getTableColumns(leads), value }).from(leads).where(and(conditions.value, where)).orderBy(orderBy).limit(limit);
+    return ok(slicePage(rows, page));
+  });
+}
+
+export function countLeads(db: WorkspaceDb, filter: LeadFilter): Promise<Result<Count>> {
+  return db.read(async (tx) => {
+    const conditions = await leadConditions(tx, db.id, filter);
+    return conditions.ok ? ok(await countRows(tx, sql`SELECT FROM leads WHERE ${conditions.value}`)) : conditions;
+  });
+}
+
+/** The lead with this phone number, or why it is none; null where nobody has it. */
+export function leadByPhone(db: WorkspaceDb, phone: string): Promise<{ readonly lead: Lead | null } | { readonly problem: string }> {
+  return db.read(async (tx: Tx) => {
+    const parsed = parsePhone(phone, await defaultCountryOf(tx, db.id));
+    if (!parsed.ok) return { problem: parsed.reason };
+    const [lead] = await tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), eq(leads.phone, parsed.phone)));
+    return { lead: lead ?? null };
+  });
+}
+
+export type LeadImportReject = typeof leadImportRejects.$inferSelect;
+
+export const IMPORT_ORDER: Order & { readonly name: string } = { name: "ID", id: sql`${leadImports.id}`, descending: true };
+
+/** Newest first. */
+export function listImports(db: WorkspaceDb, page: Page): Promise<Slice<LeadImport>> {
+  return db.read(async (tx) => {
+    const { where, orderBy, limit, value } = pageClauses(page, IMPORT_ORDER);
+    const mine = eq(leadImports.workspaceId, db.id);
+    return slicePage(await tx.select({ ...getTableColumns(leadImports), value }).from(leadImports).where(and(mine, where)).orderBy(orderBy).limit(limit), page);
+  });
+}
+
+export const REJECT_ORDER: Order & { readonly name: string } = { name: "LINE", id: sql`${leadImportRejects.id}`, idType: "bigint", descending: false };
+
+/** In the order of the file. One statement for all imports that ask. */
+export function listRejects(db: WorkspaceDb, importIds: readonly string[], page: Page): Promise<Map<string, Slice<LeadImportReject>>> {
+  return db.read(async (tx) => {
+    const { where, orderBy, limit, value } = pageClauses(page, REJECT_ORDER);
+    const rejects = tx
+      .select({ ...getTableColumns(leadImportRejects), value: sql<null>`${value}`.as("value") })
+      .from(leadImportRejects)
+      .where(and(eq(leadImportRejects.workspaceId, db.id), eq(leadImportRejects.importId, leadImports.id), where))
+      .orderBy(orderBy)
+      .limit(limit)
+      .as("rejects");
+    const rows = await tx
+      .select()
+      .from(leadImports)
+      .crossJoinLateral(rejects)
+      .where(and(eq(leadImports.workspaceId, db.id), inArray(leadImports.id, [...importIds])))
+      .orderBy(leadImports.id);
+    const byImport = Map.groupBy(rows.map((row) => row.rejects), ({ importId }) => importId);
+    return new Map([...byImport].map(([importId, read]) => [importId, slicePage(read, page)]));
+  });
+}

@@ -1,0 +1,105 @@
+// Puts the process together: settings → port → Postgres → app; and takes it apart again on a signal. The only reader of the environment.
+
+import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { keepAdminToken } from "./access/admin-token.ts";
+import { ensureAdminToken } from "./access/tokens.ts";
+import { startApp } from "./app.ts";
+import { type Config, parseConfig } from "./config.ts";
+import { createPool } from "./db/client.ts";
+import { startEmbeddedPostgres } from "./db/embedded.ts";
+import { migrate } from "./db/migrate.ts";
+import { listen } from "./http.ts";
+import { systemClock } from "./lib/clock.ts";
+import { OperatorError } from "./lib/errors.ts";
+import { createLogger, type Logger } from "./lib/logger.ts";
+
+/** Beyond what the app itself waits for: whatever hangs, the process ends. */
+const LAST_RESORT_MS = 25_000;
+
+type Stop = () => Promise<void>;
+
+/** Starts everything in order. What was started is added to `stops` at once, so that a failure half-way leaves nothing behind. */
+async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (error: unknown) => void): Promise<void> {
+  const http = await listen(config.host, config.port, (error) => logger.error({ err: error }, "a request failed"));
+  stops.push(() => http.close(0));
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const databaseUrl = config.databaseUrl ?? (await startOwnPostgres(config, logger, stops));
+  const pool = createPool(databaseUrl, {
+    max: config.databasePoolMax,
+    idle: config.databasePoolIdle,
+    lifetimeSeconds: config.databasePoolLifetimeSeconds,
+    onError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
+  });
+  stops.push(() => pool.end());
+  await migrate(pool);
+  const token = await keepAdminToken(config.dataDir, config.adminToken);
+  await ensureAdminToken(pool, token.secret);
+  const app = await startApp({ config, pool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, onFatal });
+  stops.push(app.stop);
+  greet(config, http.port, token);
+}
+
+async function startOwnPostgres(config: Config, logger: Logger, stops: Stop[]): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ dataDir: join(config.dataDir, "postgres"), log: logger });
+  stops.push(postgres.stop);
+  return postgres.url;
+}
+
+function greet(config: Config, port: number, token: { secret: string; file: string; isNew: boolean }): void {
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  console.log(`Rentak is ready: http://${host}:${port}/graphql`);
+  console.log(token.isNew ? `Admin token, shown this once and kept in ${token.file}: ${token.secret}` : `The admin token is in ${token.file}.`);
+}
+
+async function main(): Promise<void> {
+  const stops: Stop[] = [];
+  let stopping: Promise<void> | undefined;
+  let logger: Logger | undefined;
+
+  const stopAll = async () => {
+    setTimeout(() => process.exit(1), LAST_RESORT_MS).unref();
+    for (const stop of stops.toReversed()) {
+      await stop().catch((error: unknown) => logger?.error({ err: error }, "something could not be stopped in order"));
+    }
+  };
+  const end = (exitCode: number) => {
+    stopping ??= stopAll().then(() => process.exit(exitCode));
+    return stopping;
+  };
+  const fail = (error: unknown) => {
+    if (error instanceof OperatorError) console.error(error.message);
+    else if (logger) logger.fatal({ err: error }, "Rentak cannot go on");
+    else console.error(error);
+    return end(1);
+  };
+
+  let interrupts = 0;
+  const onSignal = () => {
+    if (!stopping) console.log("Stopping: finishing what is being sent.");
+    void end(0);
+  };
+  process.on("SIGINT", () => {
+    interrupts += 1;
+    // Whoever presses Ctrl-C again does not want to wait; nothing is lost, what was being sent is settled as unknown.
+    if (interrupts > 1) process.exit(130);
+    onSignal();
+  });
+  process.on("SIGTERM", onSignal);
+  process.on("SIGHUP", onSignal);
+  // The launcher is gone: nobody would stop this process any more.
+  process.once("disconnect", onSignal);
+  process.on("unhandledRejection", (error) => void fail(error));
+  process.on("uncaughtException", (error) => void fail(error));
+
+  try {
+    const config = parseConfig(process.env);
+    logger = createLogger(config.logLevel);
+    await start(config, logger, stops, (error) => void fail(error));
+  } catch (error) {
+    await fail(error);
+  }
+}
+
+await main();

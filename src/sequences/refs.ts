@@ -1,0 +1,29 @@
+import { builder } from "../graphql/builder.ts";
+import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
+import type { ApiContext } from "../graphql/context.ts";
+import { perParent, perRequest } from "../graphql/loaders.ts";
+import { nodeRef } from "../graphql/node.ts";
+import {
+  countEnrollmentsOfLeads, ENROLLMENT_STATUSES, enrollmentPagesOfLeads, enrollmentsById, type Enrollment, type EnrollmentPageArgs,
+} from "./enrollments.ts";
+import { sequencesById, stepsById, type Sequence, type SequenceStep } from "./read.ts";
+
+export const SequenceRef = nodeRef<Sequence>("Sequence", (ids, { db }) => sequencesById(db, ids));
+
+export const SequenceStepRef = nodeRef<SequenceStep>("SequenceStep", (ids, { db }) => stepsById(db, ids));
+
+export const EnrollmentRef = nodeRef<Enrollment>("Enrollment", (ids, { db }) => enrollmentsById(db, ids));
+
+export const EnrollmentConnection = connectionType("Enrollment", EnrollmentRef, "estimated");
+
+export const EnrollmentStatusEnum = builder.enumType("EnrollmentStatus", { values: ENROLLMENT_STATUSES });
+
+const pagesOfLeads = perParent<EnrollmentPageArgs, Slice<string>>((ids, args, { db }) => enrollmentPagesOfLeads(db, ids, args), emptySlice);
+
+const countOfLead = perRequest<string, number>((ids, { db }) => countEnrollmentsOfLeads(db, ids));
+
+/** `Lead.enrollments`, for the lead's own type to show. */
+export async function enrollmentsOfLead(context: ApiContext, leadId: string, args: Parameters<typeof pageOf>[0]) {
+  const slice = await pagesOfLeads(context, leadId, { page: pageOf(args), status: null });
+  return connection(slice, undefined, async () => ({ total: await countOfLead(context).load(leadId), isExact: true }));
+}

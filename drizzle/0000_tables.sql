@@ -1,11 +1,17 @@
 -- Keys ordered by time (RFC 9562, version 7): 48 bits of milliseconds, 12 bits of the millisecond's fraction, 62 random bits. Made by
--- the database, whose clock also decides which partition a key falls into.
-CREATE FUNCTION uuid_v7(at timestamptz DEFAULT clock_timestamp()) RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
-  SELECT (lpad(to_hex(floor(micros / 1000)::bigint), 12, '0')
-          || '7' || lpad(to_hex(((micros % 1000) * 4096 / 1000)::int & 4095), 3, '0')
-          || substr(replace(gen_random_uuid()::text, '-', ''), 17))::uuid
-    FROM (SELECT floor(extract(epoch FROM at) * 1000000)::bigint AS micros) AS t
-$$;--> statement-breakpoint
+-- the database, whose clock also decides which partition a key falls into. Postgres 18 has them built in, at a tenth of the cost.
+DO $do$
+BEGIN
+  IF current_setting('server_version_num')::int >= 180000 THEN
+    CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS 'SELECT uuidv7()';
+  ELSE
+    CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+      SELECT encode(int8send(((micros / 1000) << 16) | 28672 | ((micros % 1000) * 4096 / 1000)) || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid
+        FROM (SELECT (date_part('epoch', clock_timestamp()) * 1000000)::bigint AS micros) AS t
+    $$;
+  END IF;
+END
+$do$;--> statement-breakpoint
 CREATE TABLE "device_attempts" (
 	"workspace_id" uuid NOT NULL,
 	"device_id" uuid NOT NULL,

@@ -125,13 +125,24 @@ BEGIN
      WHERE s.id IN (SELECT sequence_id FROM new_rows);
   END IF;
   IF TG_OP = 'DELETE' THEN
-    -- Leads that wait on a step removed earlier, which this one followed, go on to where this one led.
-    UPDATE removed_steps r SET next_trigger = o.next_trigger FROM old_rows o WHERE r.workspace_id = o.workspace_id AND r.next_trigger = o.trigger;
     INSERT INTO removed_steps (id, workspace_id, trigger, next_trigger) SELECT id, workspace_id, trigger, next_trigger FROM old_rows;
   END IF;
   RETURN NULL;
 END
 $$;
+--> statement-breakpoint
+-- The step that a word leads to now: past those that were removed, each to the one that followed it; null where none is left.
+CREATE FUNCTION live_trigger(of_workspace uuid, word text) RETURNS text LANGUAGE sql STABLE AS $$
+  WITH RECURSIVE way(word) AS (
+    SELECT live_trigger.word
+     UNION                                                    -- not ALL: removed steps may lead in a loop
+    SELECT gone.next_trigger
+      FROM way CROSS JOIN LATERAL (SELECT next_trigger FROM removed_steps WHERE workspace_id = of_workspace AND trigger = way.word ORDER BY id DESC LIMIT 1) AS gone
+     WHERE NOT EXISTS (SELECT FROM sequence_steps WHERE workspace_id = of_workspace AND trigger = way.word))
+  SELECT way.word FROM way JOIN sequence_steps st ON st.workspace_id = of_workspace AND st.trigger = way.word
+$$;
+--> statement-breakpoint
+CREATE INDEX removed_steps_trigger ON removed_steps (workspace_id, trigger);
 --> statement-breakpoint
 CREATE TRIGGER steps_inserted AFTER INSERT ON sequence_steps REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION step_changed();
 --> statement-breakpoint
@@ -151,6 +162,7 @@ BEGIN
     SELECT workspace_id, id, zone, CASE WHEN is_active THEN NULL ELSE clock_timestamp() END
       FROM sequences WHERE id = of_sequence FOR SHARE     -- or a pause that commits in between would not close this lane
     ON CONFLICT DO NOTHING;
+    IF NOT EXISTS (SELECT FROM sequences WHERE id = of_sequence) THEN RAISE EXCEPTION 'sequence % is gone', of_sequence; END IF;
   END LOOP;
 END
 $$;

@@ -64,14 +64,15 @@ export async function startApp({ config, pool, http, logger, clock, random, newI
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const graphql = createGraphqlServer({ pool, clock, logger, tokens, importer, bell, events, fleet: node.fleet, messageIds, minStepDelayHours, version: VERSION });
+  const services = { bell, events, fleet: node.fleet, messageIds, importer, minStepDelayHours, version: VERSION };
+  const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {
-      "/graphql": graphql.handle,
+      "/graphql": (request, response) => graphql.handle(request, response),
       "/imports/leads": createImportHandler({ pool, tokens, importer }),
       "/health": (_request, response) => void response.writeHead(200, { "content-type": "text/plain" }).end("ok\n"),
     },
-    upgrades: { "/graphql": graphql.upgrade },
+    upgrades: { "/graphql": (request, socket, head) => graphql.upgrade(request, socket, head) },
   });
 
   let stopped: Promise<void> | undefined;

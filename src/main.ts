@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { keepAdminToken } from "./access/admin-token.ts";
+import { type AdminToken, keepAdminToken } from "./access/admin-token.ts";
 import { ensureAdminToken } from "./access/tokens.ts";
 import { startApp } from "./app.ts";
 import { type Config, parseConfig } from "./config.ts";
@@ -35,7 +35,7 @@ async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (er
   stops.push(() => pool.end());
   await migrate(pool);
   const token = await keepAdminToken(config.dataDir, config.adminToken);
-  await ensureAdminToken(pool, token.secret);
+  await ensureAdminToken(pool, token.secret, token.replaced);
   const app = await startApp({ config, pool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, onFatal });
   stops.push(app.stop);
   greet(config, http.port, token);
@@ -47,7 +47,7 @@ async function startOwnPostgres(config: Config, logger: Logger, stops: Stop[]): 
   return postgres.url;
 }
 
-function greet(config: Config, port: number, token: { secret: string; file: string; isNew: boolean }): void {
+function greet(config: Config, port: number, token: AdminToken): void {
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   console.log(`Rentak is ready: http://${host}:${port}/graphql`);
   console.log(token.isNew ? `Admin token, shown this once and kept in ${token.file}: ${token.secret}` : `The admin token is in ${token.file}.`);

@@ -4,8 +4,17 @@ import { newSecret } from "./tokens.ts";
 
 const FILE = "admin-token";
 
+export type AdminToken = {
+  readonly secret: string;
+  readonly file: string;
+  /** Made just now: nobody knows it yet. */
+  readonly isNew: boolean;
+  /** The one that was kept before, where another has been set. */
+  readonly replaced: string | undefined;
+};
+
 /** The admin's token: the one set, else the one kept from before, else a new one. The file always has the one in force. */
-export async function keepAdminToken(dataDir: string, set: string | undefined): Promise<{ secret: string; file: string; isNew: boolean }> {
+export async function keepAdminToken(dataDir: string, set: string | undefined): Promise<AdminToken> {
   const file = join(dataDir, FILE);
   const kept = await read(file);
   const secret = set ?? kept ?? newSecret();
@@ -15,7 +24,7 @@ export async function keepAdminToken(dataDir: string, set: string | undefined): 
     await writeFile(draft, `${secret}\n`, { mode: 0o600 });
     await rename(draft, file);
   }
-  return { secret, file, isNew: set === undefined && kept === undefined };
+  return { secret, file, isNew: set === undefined && kept === undefined, replaced: secret === kept ? undefined : kept };
 }
 
 async function read(file: string): Promise<string | undefined> {

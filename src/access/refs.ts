@@ -1,6 +1,10 @@
 import { nodeRef } from "../graphql/node.ts";
+import { hasScope } from "./scopes.ts";
 import { tokensById, workspacesById, type ApiToken, type Workspace } from "./workspaces.ts";
 
 export const WorkspaceRef = nodeRef<Workspace>("Workspace", (ids, { db }) => workspacesById(db, ids));
 
-export const ApiTokenRef = nodeRef<ApiToken>("ApiToken", (ids, { db }) => tokensById(db, ids));
+/** Others' tokens are the administrators' business. */
+export const ApiTokenRef = nodeRef<ApiToken>("ApiToken", (ids, { db, access }) =>
+  tokensById(db, hasScope(access.scopes, "ADMIN") ? ids : ids.filter((id) => id === access.tokenId)),
+);

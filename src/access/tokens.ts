@@ -67,12 +67,14 @@ async function noteUse(pool: pg.Pool, id: string): Promise<void> {
   );
 }
 
-/** Sees to it that `secret` is the admin's: of the default workspace, with every scope. A token that was revoked is good again: who can set
- *  the secret can also read the database. */
-export async function ensureAdminToken(pool: pg.Pool, secret: string): Promise<void> {
+/** Sees to it that `secret` is an admin's: of the default workspace, with every scope. One that was revoked is good again: who can set the secret
+ *  can also read the database. `replaced`: the one that it stands in for, which is good no longer. */
+export async function ensureAdminToken(pool: pg.Pool, secret: string, replaced?: string): Promise<void> {
   await pool.query(
     `INSERT INTO api_tokens (name, scopes, hash, prefix) VALUES ('admin', $1, $2, $3)
      ON CONFLICT (hash) DO UPDATE SET scopes = excluded.scopes, revoked_at = NULL, expires_at = NULL`,
     [TOKEN_SCOPES, sha256(secret), secret.slice(0, PREFIX_LENGTH)],
   );
+  if (replaced === undefined) return;
+  await pool.query("UPDATE api_tokens SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL", [sha256(replaced)]);
 }

@@ -31,6 +31,7 @@ const attempt = `
     SELECT w.*, e.stop_reason,
            CASE WHEN NOT EXISTS (SELECT FROM lease) THEN 'lease_lost'
                 WHEN f.id IS NULL OR f.settled_at IS NOT NULL OR NOT (f.queued OR f.attempt_id = w.attempt_id) THEN 'gone'
+                WHEN f.attempt_id = w.attempt_id THEN NULL      -- the answer was lost, not the attempt: what came after it is too late
                 WHEN l.opted_out_at IS NOT NULL THEN 'opted_out'
                 WHEN l.id IS NULL OR e.id IS NULL OR e.current_flow_id <> f.id OR e.status NOT IN ('ACTIVE', 'PAUSED') THEN 'stopped'
                 WHEN e.status = 'PAUSED' OR a.paused_at IS NOT NULL OR f.due_at > clock_timestamp() - a.pause_offset THEN 'not_now'

@@ -47,7 +47,8 @@ export async function correctFlows(
     "SELECT f.id, f.attempt_id FROM unnest($1::uuid[]) AS r(id) JOIN flows f ON f.id = r.id WHERE f.attempt_id IS NOT NULL AND f.settled_at IS NULL",
     [ids],
   );
-  const firstHeard = new Map(receipts.map(({ flowId, at }) => [flowId, at]));
+  // Of several with one key the map keeps the last.
+  const firstHeard = new Map(receipts.toSorted((a, b) => b.at.getTime() - a.at.getTime()).map(({ flowId, at }) => [flowId, at]));
   await settleAll(
     processing.map((row) => ({ flowId: row.id, attemptId: row.attempt_id, ending: { kind: "accepted", at: firstHeard.get(row.id) as Date } })),
   );

@@ -17,6 +17,9 @@ export type Settlement = {
   readonly ending: Ending;
 };
 
+/** No step waits longer for the next: the rules refuse more, but SQL can write it into a sequence that runs. */
+const MAX_STEP_DELAY_HOURS = 8760;
+
 const settle = `
   WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS w(flow_id, attempt_id, status, code, message, at)),
@@ -36,15 +39,14 @@ const settle = `
     RETURNING f.id, f.workspace_id, f.lane_id, f.lead_id, f.enrollment_id, f.sequence_id, f.step_id, f.device_id, f.bound_device_id,
               f.due_at, f.status, f.skip_reason),
   onward AS MATERIALIZED (                                                       -- where each lead would go from here
-    SELECT s.*, uuid_v7() AS next_flow_id, uuid_v7() AS next_enrollment_id,
+    SELECT s.*, uuid_v7() AS next_flow_id,
            n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger, a.time_zone,
            lane_time(clock_timestamp(), a.paused_at, a.pause_offset) AS lane_now,
-           CASE WHEN st.id IS NULL THEN s.due_at                                 -- a removed step's successor takes its place in time
+           CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN s.due_at               -- a removed step's successor takes its place in time
                 -- From when it was due, not from when it was sent, or a daily message drifts out of its window; but after a backlog
                 -- never closer to the last one than the minimum delay.
-                ELSE greatest(s.due_at + make_interval(secs => 3600 * coalesce(st.trigger_delay_hours, q.trigger_delay_hours)),
-                              lane_time(clock_timestamp(), a.paused_at, a.pause_offset)
-                                + make_interval(secs => 3600 * least($7::float8, coalesce(st.trigger_delay_hours, q.trigger_delay_hours))))
+                ELSE greatest(s.due_at + make_interval(secs => 3600 * delay.hours),
+                              lane_time(clock_timestamp(), a.paused_at, a.pause_offset) + make_interval(secs => 3600 * least($7::float8, delay.hours)))
            END AS next_due,
            CASE WHEN s.status = 'SKIPPED' AND s.skip_reason <> 'STEP_REMOVED' THEN 'STOPPED'
                 WHEN s.status = 'FAILED' AND q.on_failure = 'STOP' THEN 'STOPPED'
@@ -55,8 +57,14 @@ const settle = `
       JOIN sequences q ON q.id = s.sequence_id
       LEFT JOIN sequence_steps st ON st.id = s.step_id
       LEFT JOIN removed_steps r ON r.id = s.step_id
+     CROSS JOIN LATERAL (                                                        -- a delay that SQL wrote, 1e300 say, would fail this for ever
+       SELECT least(greatest(coalesce(st.trigger_delay_hours, q.trigger_delay_hours), 0), ${MAX_STEP_DELAY_HOURS}) AS hours) AS delay
       LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED')
-             ON n.workspace_id = s.workspace_id AND n.trigger = CASE WHEN st.id IS NULL THEN r.next_trigger ELSE st.next_trigger END),
+             ON n.workspace_id = s.workspace_id
+            AND n.trigger = CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, r.next_trigger)
+                                 WHEN st.next_trigger IS NULL OR EXISTS (SELECT FROM sequence_steps t WHERE t.workspace_id = s.workspace_id AND t.trigger = st.next_trigger)
+                                 THEN st.next_trigger
+                                 ELSE live_trigger(s.workspace_id, st.next_trigger) END),   -- past what was removed since
   advanced AS (
     UPDATE enrollments e
        SET current_flow_id = CASE o.verdict WHEN 'ACTIVE' THEN o.next_flow_id ELSE e.current_flow_id END,
@@ -70,10 +78,10 @@ const settle = `
     RETURNING o.*, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time),
   entered AS (                                                                   -- on into another sequence
     INSERT INTO enrollments (id, workspace_id, lead_id, sequence_id, trigger, current_flow_id)
-    SELECT next_enrollment_id, workspace_id, lead_id, next_sequence_id, next_trigger, uuid_v7()
+    SELECT uuid_v7(), workspace_id, lead_id, next_sequence_id, next_trigger, next_flow_id
       FROM advanced WHERE verdict = 'COMPLETED' AND next_step_id IS NOT NULL ORDER BY next_sequence_id, lead_id
         ON CONFLICT (sequence_id, lead_id) WHERE status IN ('ACTIVE', 'PAUSED') DO NOTHING   -- once, whatever races
-    RETURNING id, current_flow_id),
+    RETURNING id, current_flow_id AS flow_id),
   target_lanes AS MATERIALIZED (                                                 -- looked up once per sequence and zone, not per lead
     SELECT t.*, lane_of(t.next_sequence_id, t.time_zone) AS lane_id
       FROM (SELECT DISTINCT next_sequence_id, time_zone FROM advanced WHERE verdict = 'COMPLETED' AND next_step_id IS NOT NULL) AS t),
@@ -87,12 +95,12 @@ const settle = `
       FROM advanced v LEFT JOIN leads l ON l.id = v.lead_id
      WHERE v.verdict = 'ACTIVE'
      UNION ALL
-    SELECT en.current_flow_id, v.workspace_id, tl.lane_id, v.lead_id, en.id, v.next_sequence_id, v.next_step_id, true,
+    SELECT v.next_flow_id, v.workspace_id, tl.lane_id, v.lead_id, en.id, v.next_sequence_id, v.next_step_id, true,
            -- The same moment, in the other lane's time. A lane made just now is not seen here yet, and its time is the wall's.
            coalesce(lane_time(clock_timestamp(), b.paused_at, b.pause_offset), clock_timestamp()) + (v.next_due - v.lane_now),
            coalesce(l.preferred_device_id, CASE v.status WHEN 'SENT' THEN v.device_id ELSE v.bound_device_id END)
       FROM advanced v
-      JOIN entered en ON en.id = v.next_enrollment_id
+      JOIN entered en ON en.flow_id = v.next_flow_id
       JOIN target_lanes tl ON tl.next_sequence_id = v.next_sequence_id AND tl.time_zone = v.time_zone
       LEFT JOIN lanes b ON b.id = tl.lane_id
       LEFT JOIN leads l ON l.id = v.lead_id
@@ -111,7 +119,7 @@ const settle = `
             SELECT workspace_id, sequence_id, 0, 0, -(paused_lane_time IS NULL)::int, -(paused_lane_time IS NOT NULL)::int,
                    (verdict = 'COMPLETED')::int, (verdict = 'STOPPED')::int, 0 FROM advanced WHERE verdict <> 'ACTIVE'
              UNION ALL
-            SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v JOIN entered en ON en.id = v.next_enrollment_id) AS t
+            SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v JOIN entered en ON en.flow_id = v.next_flow_id) AS t
      GROUP BY workspace_id, sequence_id),
   touched AS (                                                                   -- a lead once, though two of its flows may end together
     SELECT lead_id, array_agg(word) FILTER (WHERE verdict <> 'ACTIVE') AS words, (array_agg(device_id) FILTER (WHERE status = 'SENT'))[1] AS device_id

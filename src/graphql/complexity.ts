@@ -1,5 +1,5 @@
 import { Kind, type DocumentNode, type FieldNode, type FragmentDefinitionNode, type OperationDefinitionNode, type SelectionSetNode } from "graphql";
-import { MAX_PAGE_SIZE } from "./connections.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./connections.ts";
 
 const MAX_DEPTH = 15;
 const MAX_ALIASES = 100;
@@ -53,7 +53,7 @@ function measureOperation(operation: OperationDefinitionNode, fragments: Readonl
       const size = variables[value.name.value] ?? (fallback?.kind === Kind.INT ? Number(fallback.value) : undefined);
       return typeof size === "number" ? [size] : [];
     });
-    return Math.max(1, Math.min(MAX_PAGE_SIZE, ...sizes));
+    return Math.max(1, Math.min(MAX_PAGE_SIZE, ...(sizes.length > 0 ? sizes : [DEFAULT_PAGE_SIZE])));
   };
 
   const measure = (selectionSet: SelectionSetNode | undefined): Measure => {

@@ -4,12 +4,14 @@ import type { FleetView } from "../devices/fleet-view.ts";
 import type { Bell } from "../events/bell.ts";
 import type { EventLog } from "../events/types.ts";
 import type { MessageIds } from "../flows/message-id.ts";
+import type { Importer } from "../leads/import.ts";
 
 /** What the resolvers of all requests share. */
 export type Services = {
   readonly bell: Bell;
   readonly events: EventLog;
   readonly fleet: FleetView;
+  readonly importer: Importer;
   readonly messageIds: MessageIds;
   /** The shortest delay between two steps that a sequence may ask for. */
   readonly minStepDelayHours: number;

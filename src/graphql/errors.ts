@@ -17,6 +17,9 @@ export const unauthenticated = (message: string): GraphQLError => coded("UNAUTHE
 export const forbidden = (message: string): GraphQLError =>
   new GraphQLError(message, { extensions: { code: "FORBIDDEN" satisfies ErrorCode } });
 
+export const rateLimited = (message: string, retryAfter: number): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: "RATE_LIMITED" satisfies ErrorCode, retryAfter, http: { status: 429, spec: true } } });
+
 export const queryTooComplex = (message: string): GraphQLError => coded("QUERY_TOO_COMPLEX", message, 400);
 
 /** What was thrown in a resolver; graphql-js wraps it, sometimes twice. */
@@ -28,10 +31,18 @@ const STABLE_CODES: readonly unknown[] = [
   "UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "QUERY_TOO_COMPLEX", "INTERNAL_SERVER_ERROR",
 ] satisfies ErrorCode[];
 
+/** Of a request that Yoga holds in memory as a whole. */
+export const MAX_REQUEST_BYTES = 25_000_000;
+
+export const TOO_LARGE =
+  "The request is larger than 25 MB. Stream a larger CSV file to POST /imports/leads, which takes any size: curl -T leads.csv -X POST …/imports/leads.";
+
 /** Everything that GraphQL itself finds wrong with a request (syntax, types, ids, scalars) has the one code BAD_USER_INPUT. */
 export function withStableCode(error: GraphQLError): GraphQLError {
   const { code, ...extensions } = error.extensions;
   if (STABLE_CODES.includes(code)) return error;
+  // A body of unknown length is measured while it is read, and Yoga's parser of forms wraps what it hears of that.
+  if (code === "REQUEST_ENTITY_TOO_LARGE" || error.message.endsWith("Request body too large")) return coded("BAD_USER_INPUT", TOO_LARGE, 413);
   return new GraphQLError(error.message, { ...place(error), extensions: { ...extensions, code: "BAD_USER_INPUT" } });
 }
 

@@ -44,36 +44,41 @@ export async function openCsv(source: AsyncIterable<Uint8Array>): Promise<CsvStr
   try {
     const first = await readFirstLine(chunks);
     const parser = createParser(delimiterOf(first));
-    await parser.feed(first);
-    let ended = false;
-    while (parser.rows.length === 0 && !ended) ended = await feedNext(parser, chunks);
-    const header = parser.rows.shift()?.cells ?? [];
-    return { header, rows: rowsOf(chunks, parser, ended), close };
+    let read = await feed(parser, first);
+    while (parser.rows.length === 0 && read === "more") read = await feedNext(parser, chunks);
+    const header = parser.rows.shift();
+    if (!header && read instanceof BrokenCsvError) throw read;
+    return { header: header?.cells ?? [], rows: rowsOf(chunks, parser, read), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function* rowsOf(chunks: AsyncIterator<Uint8Array>, parser: RowParser, ended: boolean): AsyncGenerator<readonly RawRow[]> {
-  try {
-    for (let done = ended; ; ) {
-      if (parser.rows.length > 0) yield parser.rows.splice(0);
-      if (done) return;
-      done = await feedNext(parser, chunks);
-    }
-  } catch (error) {
-    // The rows that came before it in the same piece of the file are good.
-    if (error instanceof BrokenCsvError && parser.rows.length > 0) yield parser.rows.splice(0);
-    throw error;
+async function* rowsOf(chunks: AsyncIterator<Uint8Array>, parser: RowParser, begun: Fed): AsyncGenerator<readonly RawRow[]> {
+  for (let read = begun; ; read = await feedNext(parser, chunks)) {
+    if (parser.rows.length > 0) yield parser.rows.splice(0);
+    if (read === "ended") return;
+    if (read !== "more") throw read;
   }
 }
 
-/** True at the end of the file. */
-async function feedNext(parser: RowParser, chunks: AsyncIterator<Uint8Array>): Promise<boolean> {
+/** Rows that came before a broken one, in the same piece of the file, are good: what is wrong is thrown after they are taken. */
+type Fed = "more" | "ended" | BrokenCsvError;
+
+async function feedNext(parser: RowParser, chunks: AsyncIterator<Uint8Array>): Promise<Fed> {
   const next = await chunks.next();
-  await parser.feed(next.done ? null : next.value);
-  return next.done === true;
+  return feed(parser, next.done ? null : next.value);
+}
+
+async function feed(parser: RowParser, chunk: Uint8Array | null): Promise<Fed> {
+  try {
+    await parser.feed(chunk);
+    return chunk === null ? "ended" : "more";
+  } catch (error) {
+    if (error instanceof BrokenCsvError) return error;
+    throw error;
+  }
 }
 
 async function readFirstLine(chunks: AsyncIterator<Uint8Array>): Promise<Buffer> {

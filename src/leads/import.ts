@@ -11,8 +11,9 @@ import { createLoop } from "../lib/loop.ts";
 import { readHeader, type RowDefaults } from "./csv.ts";
 import { BrokenCsvError, openCsv, type CsvStream } from "./csv-stream.ts";
 import { createBatch } from "./import-batch.ts";
+import { followImport } from "./import-progress.ts";
 import { runImport, type ImportJob } from "./import-run.ts";
-import { createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall } from "./import-state.ts";
+import { createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall, type LeadImport } from "./import-state.ts";
 import { checkConsent } from "./input.ts";
 import { joinTriggers, parseTriggers } from "./triggers.ts";
 import { defaultCountryOf } from "./write.ts";
@@ -34,6 +35,8 @@ export interface Importer {
   /** Reads as far as the header, makes the import and goes on in the background. Refused where the header is wrong: nothing is kept then. The
    *  stream is the caller's to end. Rejects where it breaks off before the header has come. */
   begin(source: ImportSource): Promise<Result<BegunImport>>;
+  /** The import as it is now, then at most once a second as it goes on, and at once when it is over, which ends the iteration. */
+  follow(db: WorkspaceDb, id: string, signal: AbortSignal): AsyncGenerator<LeadImport>;
   /** Looks after imports: says of its own that they are alive, and ends those of processes that died. */
   start(): void;
   /** Ends the imports that are running, as FAILED, with what was done counted. */
@@ -104,6 +107,7 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
       const job = { id: created.value.id, db, csv: csv.value, newBatch, bytesRead: () => counted.bytes };
       return ok({ ...created.value, done: launch(job, stream) });
     },
+    follow: (db, id, signal) => followImport({ db, bell, clock, signal }, id),
     start: () => watch.start(),
     async stop() {
       for (const { stream } of running.values()) stream.destroy(new Error("the server stops"));

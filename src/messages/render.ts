@@ -30,8 +30,8 @@ export function renderTemplate(text: string, lead: TemplateLead, seed: string): 
   return { error: "The message is empty once the lead's values are filled in; give its placeholders defaults." };
 }
 
-/** What `renderTemplate` would give, with the number of different texts and the placeholders that have neither a value nor a
- *  default. A text that comes out empty is shown, not refused: the preview may be made without a lead. */
+/** What `renderTemplate` would give, with the number of different texts and the placeholders that the lead has no value for,
+ *  though a default may stand in. A text that comes out empty is shown, not refused: the preview may be made without a lead. */
 export function previewTemplate(text: string, lead: TemplateLead, seed: string): Preview | { readonly error: string } {
   const parsed = parseTemplate(text);
   if (!parsed.ok) return { error: parsed.problems.join(" ") };
@@ -58,13 +58,13 @@ function textFor(lead: TemplateLead): TextOf {
   return (part) => (part.kind === "text" ? part.text : (valueOf(lead, part.name) ?? part.fallback ?? ""));
 }
 
-/** The names of placeholders that would leave a hole, in the text's order. */
+/** The names of placeholders that the lead has no value for, in the text's order. */
 function missingIn(template: Template, lead: TemplateLead): Set<string> {
   const missing = new Set<string>();
   const look = (parts: Template) => {
     for (const part of parts) {
       if (part.kind === "choice") part.alternatives.forEach(look);
-      if (part.kind === "placeholder" && part.fallback === undefined && valueOf(lead, part.name) === undefined) missing.add(part.name);
+      if (part.kind === "placeholder" && valueOf(lead, part.name) === undefined) missing.add(part.name);
     }
   };
   look(template);

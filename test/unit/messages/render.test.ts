@@ -78,7 +78,7 @@ describe("renderTemplate", () => {
 describe("previewTemplate", () => {
   test("shows the text that will be sent, the number of texts, and what is missing", () => {
     const text = "{Hi|Hello} {{name}}, {{town}} {{street|here}} {x {{town}}|y {{zip}}}";
-    expect(previewTemplate(text, aisha, "seed")).toEqual({ ...render(text), variants: 4, missing: ["town", "zip"] });
+    expect(previewTemplate(text, aisha, "seed")).toEqual({ ...render(text), variants: 4, missing: ["town", "street", "zip"] });
   });
 
   test("can be made without a lead", () => {
@@ -87,8 +87,8 @@ describe("previewTemplate", () => {
     expect(preview).toEqual({ text: "", variants: 1, missing: ["name", "phone", "niche"] });
   });
 
-  test("names a missing value once, and only where no default stands in everywhere", () => {
-    expect(previewTemplate("{{x|1}} {{y}} {{y}} {{y|2}}", aisha, "")).toMatchObject({ missing: ["y"] });
+  test("names a missing value once, in the text's order, also where a default stands in", () => {
+    expect(previewTemplate("{{x|1}} {{y}} {{y}} {{y|2}}", aisha, "")).toMatchObject({ missing: ["x", "y"] });
   });
 
   test("gives the problems of a broken text", () => {

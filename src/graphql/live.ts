@@ -1,0 +1,134 @@
+import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
+import type { Access, Tokens } from "../access/tokens.ts";
+import { SECOND_MS, type Clock } from "../lib/clock.ts";
+import { createLoop } from "../lib/loop.ts";
+import type { ApiContext } from "./context.ts";
+import { rateLimited, unauthenticated } from "./errors.ts";
+
+const MAX_PER_TOKEN = 100;
+
+/** With the time that a token's answer is trusted (10 s), a revoked token's subscriptions end within 30 s. */
+const RECHECK_MS = 10 * SECOND_MS;
+
+export type LiveOptions = {
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly mask: (error: unknown) => GraphQLError;
+  readonly onError: (error: unknown) => void;
+};
+
+export interface Live {
+  /** Subscribes; `args.contextValue` is an ApiContext. */
+  subscribe(args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+  start(): void;
+  /** Ends every subscription. */
+  stop(): Promise<void>;
+  /** Looks whether the tokens are still good. */
+  recheck(): Promise<void>;
+}
+
+type Open = { readonly access: Access; readonly controller: AbortController };
+
+/** The subscriptions that are open, whichever way they came: bounded for each token, and ended with it. */
+export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live {
+  const opened = new Set<Open>();
+
+  const recheck = async () => {
+    const byToken = Map.groupBy(opened, ({ access }) => access.hash);
+    for (const subscriptions of byToken.values()) {
+      const [{ access }] = subscriptions as [Open];
+      if (await tokens.again(access)) continue;
+      for (const { controller } of subscriptions) controller.abort(unauthenticated("The token is no longer good: it has expired or was revoked."));
+    }
+  };
+  const loop = createLoop({ cycle: recheck, intervalMs: RECHECK_MS, clock, onError });
+
+  const subscribe = async (args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> => {
+    const context = args.contextValue as ApiContext;
+    const mine = [...opened].filter(({ access }) => access.tokenId === context.access.tokenId);
+    if (mine.length >= MAX_PER_TOKEN) {
+      return { errors: [rateLimited(`This token has ${mine.length} subscriptions open; at most ${MAX_PER_TOKEN} are allowed. End some, or use another token.`, 30)] };
+    }
+    const controller = new AbortController();
+    const open: Open = { access: context.access, controller };
+    opened.add(open);
+    const close = () => {
+      opened.delete(open);
+      controller.abort();
+    };
+    try {
+      const source = await createSourceEventStream({ ...args, contextValue: { ...context, signal: controller.signal } });
+      if (!(Symbol.asyncIterator in source)) {
+        close();
+        return source.errors ? { ...source, errors: source.errors.map(mask) } : source;
+      }
+      // A fresh context for each event: its loaders would show the event's object as it was when it was first read.
+      const show = (event: unknown) => execute({ ...args, rootValue: event, contextValue: { ...context, signal: controller.signal } });
+      return results({ source: source[Symbol.asyncIterator](), show, signal: controller.signal, close, mask });
+    } catch (error) {
+      close();
+      throw error;
+    }
+  };
+
+  return {
+    subscribe,
+    recheck,
+    start: () => loop.start(),
+    async stop() {
+      await loop.stop();
+      for (const { controller } of opened) controller.abort();
+    },
+  };
+}
+
+type Results = {
+  readonly source: AsyncIterator<unknown>;
+  readonly show: (event: unknown) => ExecutionResult | Promise<ExecutionResult>;
+  readonly signal: AbortSignal;
+  readonly close: () => void;
+  readonly mask: (error: unknown) => GraphQLError;
+};
+
+/** Each event as a result. Ends with its source, or as soon as the signal says so, whatever the source is waiting for. */
+function results({ source, show, signal, close, mask }: Results): AsyncIterableIterator<ExecutionResult> {
+  const aborted = new Promise<IteratorReturnResult<undefined>>((resolve) => {
+    const end = () => resolve({ done: true, value: undefined });
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+  let ended = false;
+  const end = () => {
+    ended = true;
+    close();
+    // Not waited for: a generator that waits for its next event returns only then.
+    void Promise.resolve(source.return?.()).catch(() => {});
+  };
+  const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
+  return {
+    async next() {
+      if (ended) return done;
+      try {
+        const next = await Promise.race([source.next(), aborted]);
+        if (!next.done) {
+          const result = await show(next.value);
+          return { done: false, value: result.errors ? { ...result, errors: result.errors.map(mask) } : result };
+        }
+        // Why the server ended it, where there is something to say.
+        const reason: unknown = signal.reason;
+        end();
+        return signal.aborted && reason instanceof Error && "extensions" in reason ? { done: false, value: { errors: [mask(reason)] } } : done;
+      } catch (error) {
+        end();
+        return { done: false, value: { errors: [mask(error)] } };
+      }
+    },
+    async return() {
+      end();
+      return done;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

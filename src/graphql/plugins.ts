@@ -1,0 +1,49 @@
+import { parse, type DocumentNode, type ExecutionArgs } from "graphql";
+import type { Plugin } from "graphql-yoga";
+import { complexityProblem, MAX_TOKENS } from "./complexity.ts";
+import { queryTooComplex, withStableCode } from "./errors.ts";
+import type { Live } from "./live.ts";
+
+/** Refuses what would cost too much, before it costs anything. */
+export function useComplexityLimits(): Plugin {
+  const refuse = ({ document, variableValues }: Pick<ExecutionArgs, "document" | "variableValues">) => {
+    const problem = complexityProblem(document, variableValues ?? {});
+    return problem ? { errors: [queryTooComplex(problem)] } : undefined;
+  };
+  return {
+    onParse({ setParseFn }) {
+      setParseFn((source, options) => {
+        const document: DocumentNode = parse(source, { ...options, maxTokens: MAX_TOKENS });
+        // Before validation, whose check for overlapping fields takes the square of their number.
+        const problem = complexityProblem(document);
+        if (problem) throw queryTooComplex(problem);
+        return document;
+      });
+    },
+    // Once more with the variables, which say how large the pages are.
+    onExecute({ args, setResultAndStopExecution }) {
+      const refusal = refuse(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const refusal = refuse(args);
+      if (refusal) setResultAndStopExecution(refusal);
+    },
+  };
+}
+
+/** Gives the errors of syntax and validation the contract's code. */
+export function useStableCodes(): Plugin {
+  return {
+    onExecutionResult({ result, setResult }) {
+      if (!result || Symbol.asyncIterator in result || Array.isArray(result) || !("errors" in result) || !result.errors) return;
+      setResult({ ...result, errors: result.errors.map(withStableCode) });
+    },
+  };
+}
+
+export const useLive = (live: Live): Plugin => ({
+  onSubscribe({ setSubscribeFn }) {
+    setSubscribeFn((args: ExecutionArgs) => live.subscribe(args));
+  },
+});

@@ -1,0 +1,124 @@
+import { DeviceRef } from "../devices/refs.ts";
+import { flowsOfLead, FlowConnection, FlowFilterInput, FlowOrderInput } from "../flows/refs.ts";
+import { builder } from "../graphql/builder.ts";
+import { connection, connectionType, pageOf } from "../graphql/connections.ts";
+import { badUserInput } from "../graphql/errors.ts";
+import { perRequest } from "../graphql/loaders.ts";
+import { OrderDirectionEnum } from "../graphql/types.ts";
+import type { Result } from "../lib/errors.ts";
+import { EnrollmentConnection, EnrollmentRef, enrollmentsOfLead } from "../sequences/refs.ts";
+import "./import-graphql.ts";
+import { countLeads, LEAD_ORDERS, leadByPhone, leadOrder, listLeads } from "./list.ts";
+import "./mutations.ts";
+import { LeadFilterInput, leadFilterOf, LeadRef } from "./refs.ts";
+import { TRIGGER_STATE_KINDS, triggerStates, type TriggerState } from "./trigger-states.ts";
+import { parseTriggers } from "./triggers.ts";
+
+const TriggerStateKind = builder.enumType("TriggerStateKind", { values: TRIGGER_STATE_KINDS });
+
+const TriggerStateType = builder.objectRef<TriggerState>("TriggerState").implement({
+  fields: (t) => ({
+    trigger: t.exposeString("trigger"),
+    state: t.expose("state", { type: TriggerStateKind }),
+    message: t.exposeString("message"),
+    enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ enrollmentId }) => enrollmentId }),
+  }),
+});
+
+const ConsentType = builder.objectRef<{ readonly source: string; readonly at: Date }>("Consent").implement({
+  fields: (t) => ({
+    source: t.exposeString("source", { description: "Where the person agreed, such as 'web form 2026-10-01' or 'in store'." }),
+    at: t.expose("at", { type: "DateTime" }),
+  }),
+});
+
+const statesOf = perRequest<string, TriggerState[]>(async (ids, { db }) => {
+  const states = await triggerStates(db, ids);
+  return ids.map((id) => states.get(id) ?? []);
+});
+
+LeadRef.implement({
+  description: "A person who may be messaged.",
+  fields: (t) => ({
+    phone: t.expose("phone", { type: "PhoneNumber" }),
+    name: t.exposeString("name", { nullable: true }),
+    niche: t.exposeString("niche", { nullable: true }),
+    triggers: t.stringList({ description: "The triggers set on the lead now, in order.", resolve: ({ trigger }) => parseTriggers(trigger ?? "") }),
+    triggerStates: t.field({
+      type: [TriggerStateType],
+      description: "What became of each of them: enrolled, or why not.",
+      resolve: ({ id }, _args, context) => statesOf(context).load(id),
+    }),
+    attributes: t.expose("attributes", { type: "JSONObject", description: "What templates may use beside name and phone." }),
+    timeZone: t.expose("timeZone", { type: "TimeZone", nullable: true, description: "The lead's own zone; the workspace's where null." }),
+    preferredDevice: t.field({
+      type: DeviceRef,
+      nullable: true,
+      description: "The device this lead is written from while it has fewer than 50 messages in the hour.",
+      resolve: ({ preferredDeviceId }) => preferredDeviceId,
+    }),
+    consent: t.field({
+      type: ConsentType,
+      nullable: true,
+      resolve: ({ consentSource, consentAt }) => (consentSource !== null && consentAt ? { source: consentSource, at: consentAt } : null),
+    }),
+    optedOutAt: t.expose("optedOutAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When this person opted out, if they did. Nothing is sent from then on.",
+    }),
+    enrollments: t.field({
+      type: EnrollmentConnection,
+      args: t.arg.connectionArgs(),
+      resolve: ({ id }, args, context) => enrollmentsOfLead(context, id, args),
+    }),
+    flows: t.field({
+      type: FlowConnection,
+      args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput }) },
+      resolve: ({ id }, args, context) => flowsOfLead(context, id, args),
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime" }),
+  }),
+});
+
+const LeadConnection = connectionType("Lead", LeadRef, "estimated");
+
+const LeadOrderField = builder.enumType("LeadOrderField", { values: LEAD_ORDERS });
+
+const LeadOrderInput = builder.inputType("LeadOrder", {
+  fields: (t) => ({
+    field: t.field({ type: LeadOrderField, required: true }),
+    direction: t.field({ type: OrderDirectionEnum, required: true }),
+  }),
+});
+
+/** A query has no userErrors: what is wrong with its filter is wrong with the request. */
+function valueOf<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw badUserInput(result.errors.map(({ field, message }) => `${field?.join(".") ?? "filter"}: ${message}`).join(" "));
+}
+
+builder.queryFields((t) => ({
+  lead: t.field({
+    type: LeadRef,
+    nullable: true,
+    args: { id: t.arg.globalID({ for: LeadRef }), phone: t.arg({ type: "PhoneNumber" }) },
+    resolve: async (_root, { id, phone }, { db }) => {
+      if (id && phone == null) return id.id;
+      if (id || phone == null) throw badUserInput("Give either `id` or `phone`.");
+      const found = await leadByPhone(db, phone);
+      if ("problem" in found) throw badUserInput(`${found.problem}.`);
+      return found.lead;
+    },
+  }),
+  leads: t.field({
+    type: LeadConnection,
+    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: LeadFilterInput }), orderBy: t.arg({ type: LeadOrderInput }) },
+    resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
+      const order = leadOrder(orderBy?.field ?? "CREATED_AT", orderBy?.direction === "DESC");
+      const wanted = leadFilterOf(filter);
+      const slice = valueOf(await listLeads(db, wanted, pageOf(args, order), order));
+      return connection(slice, order, async () => valueOf(await countLeads(db, wanted)));
+    },
+  }),
+}));

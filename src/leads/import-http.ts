@@ -1,0 +1,141 @@
+// POST /imports/leads: a CSV file of any size as the raw body. It is imported while it streams in, and the answer comes when it has been read to
+// its end: an earlier one would be missed by clients that read nothing before they have sent everything.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { GraphQLError } from "graphql";
+import type pg from "pg";
+import { hasScope } from "../access/scopes.ts";
+import type { Access, Tokens } from "../access/tokens.ts";
+import { workspaceDb, type WorkspaceDb } from "../db/workspace.ts";
+import { authenticateHeader } from "../graphql/authentication.ts";
+import { parseDateTime } from "../graphql/scalars.ts";
+import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import { MINUTE_MS } from "../lib/clock.ts";
+import type { BegunImport, Importer, ImportSource } from "./import.ts";
+import { importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
+
+export type ImportHandlerDeps = { readonly pool: pg.Pool; readonly tokens: Tokens; readonly importer: Importer };
+
+/** A sender that is silent for so long is given up. */
+const SILENCE_MS = 2 * MINUTE_MS;
+
+const EXAMPLE = 'curl -T leads.csv -X POST -H "Authorization: Bearer <token>" "http://127.0.0.1:4000/imports/leads?fileName=leads.csv"';
+const PARAMETERS = ["fileName", "triggers", "consentSource", "consentAt", "idempotencyKey"] as const;
+type Parameters = { readonly [name in (typeof PARAMETERS)[number]]?: string };
+
+export function createImportHandler(deps: ImportHandlerDeps): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    request.setTimeout(SILENCE_MS);
+    const answer = await importBody(deps, request);
+    // What is left of the body is read and thrown away: a client that is still sending would miss the answer otherwise.
+    request.resume();
+    if (response.destroyed) return;
+    response.writeHead(answer.status, { "content-type": "application/json; charset=utf-8", ...answer.headers }).end(`${JSON.stringify(answer.body)}\n`);
+  };
+}
+
+type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> };
+
+async function importBody({ pool, tokens, importer }: ImportHandlerDeps, request: IncomingMessage): Promise<Answer> {
+  if (request.method !== "POST") return { ...failed(405, "INVALID", `Send the file by POST, such as: ${EXAMPLE}`), headers: { allow: "POST" } };
+  const access = await authenticate(tokens, request);
+  if ("status" in access) return access;
+  const problem = contentProblem(request);
+  if (problem) return failed(415, "INVALID", problem);
+  const call = readCall(request);
+  if (!call.ok) return { status: 400, body: { errors: call.errors } };
+  const db = workspaceDb(pool, access.workspaceId);
+  const begun = await begin(importer, { ...call.value, db, stream: request });
+  if (!begun) return failed(400, "INVALID", "The connection broke off before the first line had come.");
+  if (!begun.ok) return { status: begun.errors.some(({ code }) => code === "CONFLICT") ? 409 : 400, body: { errors: begun.errors } };
+  await begun.value.done;
+  return report(db, begun.value);
+}
+
+async function authenticate(tokens: Tokens, { headers }: IncomingMessage): Promise<Access | Answer> {
+  try {
+    const access = await authenticateHeader(tokens, headers.authorization);
+    if (hasScope(access.scopes, "MANAGE")) return access;
+    return failed(403, "FORBIDDEN", `This token has the scopes ${access.scopes.join(", ")}; importing leads needs MANAGE.`);
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    return { ...failed(401, String(error.extensions["code"]), error.message), headers: { "www-authenticate": "Bearer" } };
+  }
+}
+
+function contentProblem({ headers }: IncomingMessage): string | undefined {
+  const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+  if (type !== undefined && type !== "text/csv" && type !== "application/octet-stream") {
+    return `The body must be the file itself, with Content-Type: text/csv, not ${type}. For example: ${EXAMPLE}`;
+  }
+  const encoding = headers["content-encoding"];
+  return encoding === undefined || encoding === "identity" ? undefined : `The body must not be compressed; it has Content-Encoding: ${encoding}.`;
+}
+
+function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "stream">> {
+  const { searchParams } = new URL(request.url ?? "/", "http://localhost");
+  // A misspelt one, left unnoticed, would import a whole file without its triggers.
+  const unknown = [...searchParams.keys()].filter((name) => !PARAMETERS.some((known) => known === name));
+  if (unknown.length > 0) return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
+  const given: Parameters = Object.fromEntries(searchParams);
+  const consent = readConsent(given);
+  if (!consent.ok) return consent;
+  const length = request.headers["content-length"];
+  return ok({
+    fileName: given.fileName ?? "leads.csv",
+    triggers: given.triggers?.split(","),
+    consent: consent.value,
+    idempotencyKey: given.idempotencyKey,
+    bytesTotal: length === undefined ? null : Number(length),
+  });
+}
+
+function readConsent({ consentSource: source, consentAt }: Parameters): Result<ImportSource["consent"]> {
+  if (source === undefined && consentAt === undefined) return ok(null);
+  if (source === undefined || consentAt === undefined) return refused(invalid("consentSource and consentAt belong together; give both, or neither.", "consentAt"));
+  try {
+    return ok({ source, at: parseDateTime(consentAt) });
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    return refused(invalid(error.message, "consentAt"));
+  }
+}
+
+/** Nothing where the sender was gone before the header had come. */
+async function begin(importer: Importer, source: ImportSource & { readonly stream: IncomingMessage }): Promise<Result<BegunImport> | undefined> {
+  try {
+    return await importer.begin(source);
+  } catch (error) {
+    if (source.stream.readableAborted || source.stream.destroyed) return undefined;
+    throw error;
+  }
+}
+
+const ANSWERS: Readonly<Record<ImportStatus, { readonly status: number; readonly error?: UserError }>> = {
+  COMPLETED: { status: 201 },
+  RUNNING: { status: 202 },
+  CANCELLED: { status: 409, error: { code: "INVALID_STATE", message: "The import was cancelled. What was imported before stays." } },
+  FAILED: {
+    status: 422,
+    error: invalid("The import could not be finished; its last reject says where and why. What was imported before stays, and importing it again does no harm."),
+  },
+};
+
+async function report(db: WorkspaceDb, { id, isRepeat }: BegunImport): Promise<Answer> {
+  const [row] = await importsById(db, [id]);
+  if (!row) throw new Error(`the import ${id} is gone`);
+  const { status, error } = ANSWERS[row.status as ImportStatus];
+  const body = { ...countsOf(row), ...(error && { errors: [error] }) };
+  return { status: isRepeat && status === 201 ? 200 : status, body };
+}
+
+const countsOf = ({ id, status, rowsRead, rowsCreated, rowsUpdated, rowsRejected }: LeadImport) => ({
+  id: `LeadImport:${id}`,
+  status,
+  rowsRead,
+  rowsCreated,
+  rowsUpdated,
+  rowsRejected,
+});
+
+const failed = (status: number, code: string, message: string): Answer => ({ status, body: { errors: [{ message, code }] } });

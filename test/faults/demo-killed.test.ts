@@ -1,0 +1,110 @@
+// The demo, with the server killed at 20 instants of it. Afterwards the simulator's own log and the database must agree on everything.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createMessageIds } from "../../src/flows/message-id.ts";
+import { seededRandom } from "../../src/lib/random.ts";
+import { cleanEnv, freePort, ROOT, type ServerProcess, startServerProcess } from "../support/server-process.ts";
+
+const KILLS = 20;
+const SEED = process.env["RENTAK_TEST_SEED"] ?? "demo";
+const STEPS = { fitness: 3, business: 11 };
+
+type LogLine = { phone: string; messageId: string; text: string };
+type FlowRow = { id: string; phone: string; niche: keyof typeof STEPS; step_id: string; status: string; text: string | null };
+
+let dir: string;
+let server: ServerProcess;
+let log: LogLine[];
+let flows: FlowRow[];
+let demoOutput: string;
+let flowIdOf: (messageId: string) => string | null;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "rentak-demo-"));
+  const settings = {
+    PORT: String(await freePort()),
+    RENTAK_DATA_DIR: join(dir, "data"),
+    RENTAK_SIMULATOR_LOG: join(dir, "simulator.log"),
+    RENTAK_MIN_STEP_DELAY_HOURS: "0",
+    RENTAK_DISPATCH_INTERVAL_MS: "250",
+    RENTAK_STUCK_MINUTES: "0.1",
+  };
+  server = await startServerProcess(settings);
+  const demo = spawn(process.execPath, [join(ROOT, "examples/demo/main.ts")], { cwd: dir, env: cleanEnv(settings), stdio: ["ignore", "pipe", "pipe"] });
+  const chunks: string[] = [];
+  for (const stream of [demo.stdout, demo.stderr]) stream.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
+  const ended = once(demo, "exit");
+
+  const random = seededRandom(SEED);
+  for (let kill = 0; kill < KILLS; kill++) {
+    await delay(100 + random() * 1200);
+    await server.end("SIGKILL");
+    server = await startServerProcess(settings);
+  }
+  const [exitCode] = await ended;
+  demoOutput = chunks.join("");
+  if (exitCode !== 0) throw new Error(`the demo has ended with ${exitCode}:\n${demoOutput}\n${server.output()}`);
+
+  const client = new pg.Client({ connectionString: (await readFile(join(dir, "data/database-url"), "utf8")).trim() });
+  await client.connect();
+  const key = await client.query<{ message_id_key: Buffer }>("SELECT message_id_key FROM installation");
+  flowIdOf = createMessageIds(key.rows[0]?.message_id_key ?? Buffer.alloc(0)).flowIdOf;
+  flows = (await client.query<FlowRow>("SELECT f.id, l.phone, l.niche, f.step_id, f.status, f.text FROM flows f JOIN leads l ON l.id = f.lead_id")).rows;
+  await client.end();
+  log = (await readFile(join(dir, "simulator.log"), "utf8")).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+}, 240_000);
+
+afterAll(async () => {
+  await server?.end("SIGTERM");
+  await rm(dir, { recursive: true, force: true });
+});
+
+describe(`the demo, its server killed ${KILLS} times (seed ${SEED})`, () => {
+  test("goes on by itself until every lead is through", () => {
+    expect(demoOutput).toMatch(/enrolments +2000\n +flows +7000\n/);
+    expect(demoOutput).toMatch(/unsettled +0\n/);
+  });
+
+  test("leaves no flow unsettled", () => {
+    expect(flows.filter(({ status }) => status !== "SENT" && status !== "FAILED")).toEqual([]);
+  });
+
+  test("sends no message twice, by the simulator's log", () => {
+    const ids = log.map(({ messageId }) => messageId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("sends no lead a step twice, by the simulator's log", () => {
+    const stepOf = new Map(flows.map((flow) => [flow.id, flow.step_id]));
+    const steps = log.map(({ phone, messageId }) => `${phone} ${stepOf.get(flowIdOf(messageId) ?? "")}`);
+    expect(new Set(steps).size).toBe(steps.length);
+    expect(steps.filter((step) => step.endsWith("undefined"))).toEqual([]);
+  });
+
+  test("gives every lead every step, sent or marked failed", () => {
+    const byLead = Map.groupBy(flows, ({ phone }) => phone);
+    expect(byLead.size).toBe(1000);
+    for (const [phone, own] of byLead) {
+      expect({ phone, steps: new Set(own.map(({ step_id }) => step_id)).size, flows: own.length }).toEqual({
+        phone,
+        steps: STEPS[own[0]?.niche ?? "fitness"],
+        flows: STEPS[own[0]?.niche ?? "fitness"],
+      });
+    }
+  });
+
+  test("says sent only of what the simulator was given, word for word", () => {
+    const given = new Map(log.map((line) => [flowIdOf(line.messageId), line]));
+    const sent = flows.filter(({ status }) => status === "SENT");
+    const unknownToTheLog = sent.filter((flow) => given.get(flow.id)?.phone !== flow.phone || given.get(flow.id)?.text !== flow.text);
+    expect(unknownToTheLog).toEqual([]);
+    expect(sent.length).toBeGreaterThan(6000);
+  });
+});

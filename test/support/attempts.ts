@@ -1,0 +1,65 @@
+// Flows taken by hand through attempt and settle, without a node.
+
+import { randomUUID } from "node:crypto";
+import type pg from "pg";
+import { type AttemptAnswer, attemptFlows, type AttemptRequest } from "../../src/dispatcher/attempt.ts";
+import { joinNodes, type Lease } from "../../src/dispatcher/lease.ts";
+import { type Ending, type Settlement, settleFlows } from "../../src/dispatcher/settle.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { query } from "./factories.ts";
+
+export async function holdLease(pool: pg.Pool): Promise<Lease> {
+  await pool.query("UPDATE dispatch_lease SET node_id = NULL");
+  const takeover = await (await joinNodes(pool, `node ${randomUUID()}`, systemClock)).takeOver();
+  if (takeover === null) throw new Error("the lease is somebody else's");
+  return takeover.lease;
+}
+
+export type WaitingFlow = { readonly id: string; readonly lead_id: string; readonly step_id: string; readonly revision: number };
+
+/** The workspace's flows that wait in the queue, due or not, in order of their leads. */
+export const waitingFlows = (pool: pg.Pool, workspaceId: string): Promise<WaitingFlow[]> =>
+  query<WaitingFlow>(
+    pool,
+    `SELECT f.id, f.lead_id, f.step_id, s.revision FROM flows f JOIN sequences s ON s.id = f.sequence_id
+      WHERE f.workspace_id = $1 AND f.queued ORDER BY f.lead_id, f.id`,
+    [workspaceId],
+  );
+
+export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest => ({
+  flowId: flow.id,
+  attemptId: randomUUID(),
+  deviceId,
+  text: `Text of ${flow.id}`,
+  revision: flow.revision,
+});
+
+/** Attempts flows that nothing hinders. */
+export async function attemptAll(pool: pg.Pool, lease: Lease, flows: readonly WaitingFlow[], deviceId: string): Promise<AttemptRequest[]> {
+  const requests = flows.map((flow) => requestFor(flow, deviceId));
+  const hindered = (await attemptFlows(pool, lease, requests)).filter((answer) => !answer.attempted);
+  if (hindered.length > 0) throw new Error(`not attempted: ${JSON.stringify(hindered)}`);
+  return requests;
+}
+
+export const hindranceOf = (answer: AttemptAnswer | undefined): string | null | undefined =>
+  answer === undefined ? undefined : answer.attempted ? null : answer.hindrance;
+
+export const accepted = (at = new Date()): Ending => ({ kind: "accepted", at });
+export const REFUSED: Ending = { kind: "refused", code: "REJECTED", message: "The other side said no." };
+export const UNKNOWN: Ending = { kind: "unknown", message: "Nothing was heard." };
+
+export const settlementsOf = (requests: readonly AttemptRequest[], ending: Ending): Settlement[] =>
+  requests.map(({ flowId, attemptId }) => ({ flowId, attemptId, ending }));
+
+/** Makes every waiting flow of the workspace due now. */
+export const makeDue = (pool: pg.Pool, workspaceId: string) =>
+  pool.query("UPDATE flows SET due_at = least(due_at, clock_timestamp() - interval '1 second') WHERE workspace_id = $1 AND queued", [workspaceId]);
+
+/** Attempts and settles, as `ending` says, all that waits, once. Returns the flows. */
+export async function sendAll(pool: pg.Pool, lease: Lease, workspaceId: string, deviceId: string, ending: Ending, minStepDelayHours = 0): Promise<WaitingFlow[]> {
+  await makeDue(pool, workspaceId);
+  const flows = await waitingFlows(pool, workspaceId);
+  await settleFlows(pool, settlementsOf(await attemptAll(pool, lease, flows, deviceId), ending), minStepDelayHours);
+  return flows;
+}

@@ -1,0 +1,118 @@
+// The GraphQL server over real HTTP on a database of its own. Nothing is dispatched: what happens to flows is written with SQL.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createClient, type Client } from "graphql-ws";
+import pino from "pino";
+import WebSocket from "ws";
+import type { TokenScope } from "../../src/access/scopes.ts";
+import { createTokens, ensureAdminToken, newSecret } from "../../src/access/tokens.ts";
+import type { FleetView } from "../../src/devices/fleet-view.ts";
+import { createBell, type Topic } from "../../src/events/bell.ts";
+import { createMessageIds } from "../../src/flows/message-id.ts";
+import type { Services } from "../../src/graphql/context.ts";
+import { createGraphqlServer } from "../../src/graphql/server.ts";
+import { createImporter } from "../../src/leads/import.ts";
+import { systemClock, type Clock } from "../../src/lib/clock.ts";
+import { testDatabase, type TestDatabase } from "./database.ts";
+
+export type Answer = {
+  readonly status: number;
+  /** As the test asked for it. */
+  readonly data: any;
+  readonly errors: readonly { message: string; extensions: Record<string, unknown>; path?: unknown }[] | undefined;
+};
+
+export type TestServer = {
+  readonly url: string;
+  readonly database: TestDatabase;
+  readonly secret: string;
+  /** What the bell was rung for. */
+  readonly rung: Topic[];
+  readonly log: string[];
+  query(query: string, variables?: Record<string, unknown>, secret?: string): Promise<Answer>;
+  /** A token with these scopes. */
+  tokenFor(scopes: readonly TokenScope[], workspaceId?: string): Promise<string>;
+  webSocket(secret?: string): Client;
+  readonly dispose: () => Promise<void>;
+  stop(): Promise<void>;
+};
+
+export async function testServer(
+  services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
+  clock: Clock = systemClock,
+): Promise<TestServer> {
+  const database = await testDatabase();
+  const { pool } = database;
+  const secret = newSecret();
+  await ensureAdminToken(pool, secret);
+  const rung: Topic[] = [];
+  const log: string[] = [];
+  const bell = createBell();
+  const noFleet: FleetView = { worker: () => null };
+  const noEvents: Services["events"] = {
+    follow: () => {
+      throw new Error("this test has no event log");
+    },
+  };
+  const given = typeof services === "function" ? await services(database) : services;
+  const logger = pino({ level: "error" }, { write: (line: string) => void log.push(line) });
+  const importer = createImporter({ pool, bell, logger, clock: systemClock });
+  const server = createGraphqlServer({
+    pool,
+    tokens: createTokens({ pool, clock }),
+    clock,
+    logger,
+    services: {
+      bell: { ...bell, ring: (topic) => (rung.push(topic), bell.ring(topic)) },
+      events: noEvents,
+      fleet: noFleet,
+      importer,
+      messageIds: createMessageIds(Buffer.alloc(16, 7)),
+      minStepDelayHours: 1,
+      version: "0.0.0-test",
+      ...given,
+    },
+  });
+  const http = createServer((request, response) => void server.handle(request, response));
+  http.on("upgrade", (request, socket, head) => server.upgrade(request, socket, head));
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const address = `127.0.0.1:${(http.address() as AddressInfo).port}/graphql`;
+  const url = `http://${address}`;
+  const clients: Client[] = [];
+
+  return {
+    url,
+    database,
+    secret,
+    rung,
+    log,
+    async query(query, variables = {}, token = secret) {
+      const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+      const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
+      const { data, errors } = (await response.json()) as Answer;
+      return { status: response.status, data, errors };
+    },
+    async tokenFor(scopes, workspaceId) {
+      const token = newSecret();
+      await ensureAdminToken(pool, token);
+      await pool.query("UPDATE api_tokens SET scopes = $1, workspace_id = coalesce($2, workspace_id) WHERE prefix = $3", [scopes, workspaceId ?? null, token.slice(0, 11)]);
+      return token;
+    },
+    webSocket(token = secret) {
+      const client = createClient({ url: `ws://${address}`, webSocketImpl: WebSocket, connectionParams: { Authorization: `Bearer ${token}` }, retryAttempts: 0 });
+      clients.push(client);
+      return client;
+    },
+    dispose: () => server.dispose(),
+    async stop() {
+      for (const client of clients) await client.dispose();
+      await Promise.all([server.dispose(), importer.stop()]);
+      http.closeAllConnections();
+      http.close();
+      await database.drop();
+    },
+  };
+}

@@ -158,11 +158,13 @@ BEGIN
   LOOP
     SELECT id INTO lane FROM lanes WHERE sequence_id = of_sequence AND time_zone = zone;
     IF FOUND THEN RETURN lane; END IF;
+    -- A pause that commits in between would not close this lane: it changes the workspace's row too, so that one waits for the other. The
+    -- sequence's own row would do, but whoever enrols holds the workspace's already, and a change takes them the other way round.
+    PERFORM FROM sequences s JOIN workspaces w ON w.id = s.workspace_id WHERE s.id = of_sequence FOR SHARE OF w;
+    IF NOT FOUND THEN RAISE EXCEPTION 'sequence % is gone', of_sequence; END IF;
     INSERT INTO lanes (workspace_id, sequence_id, time_zone, paused_at)
-    SELECT workspace_id, id, zone, CASE WHEN is_active THEN NULL ELSE clock_timestamp() END
-      FROM sequences WHERE id = of_sequence FOR SHARE     -- or a pause that commits in between would not close this lane
+    SELECT workspace_id, id, zone, CASE WHEN is_active THEN NULL ELSE clock_timestamp() END FROM sequences WHERE id = of_sequence
     ON CONFLICT DO NOTHING;
-    IF NOT EXISTS (SELECT FROM sequences WHERE id = of_sequence) THEN RAISE EXCEPTION 'sequence % is gone', of_sequence; END IF;
   END LOOP;
 END
 $$;

@@ -10,4 +10,5 @@ const INCLUDES: Readonly<Record<TokenScope, readonly TokenScope[]>> = {
   ADMIN: ["READ", "MANAGE", "ADMIN"],
 };
 
-export const hasScope = (scopes: readonly TokenScope[], wanted: TokenScope): boolean => scopes.some((scope) => INCLUDES[scope].includes(wanted));
+export const hasScope = (scopes: readonly TokenScope[], wanted: TokenScope): boolean =>
+  scopes.some((scope) => INCLUDES[scope].includes(wanted));

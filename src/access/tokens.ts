@@ -4,7 +4,12 @@ import { MINUTE_MS, SECOND_MS, type Clock } from "../lib/clock.ts";
 import { TOKEN_SCOPES, type TokenScope } from "./scopes.ts";
 
 /** Who calls: a token that is good now. */
-export type Access = { readonly tokenId: string; readonly workspaceId: string; readonly scopes: readonly TokenScope[]; readonly hash: string };
+export type Access = {
+  readonly tokenId: string;
+  readonly workspaceId: string;
+  readonly scopes: readonly TokenScope[];
+  readonly hash: string;
+};
 
 export interface Tokens {
   /** Null where the secret belongs to no token, or to one that is expired or revoked. */
@@ -40,7 +45,11 @@ export function createTokens({ pool, clock }: { readonly pool: pg.Pool; readonly
     if (!row) return { access: null, expiresAtMs: Infinity, until };
     if (clock.now() - (row.last_used_at?.getTime() ?? 0) > MINUTE_MS) await noteUse(pool, row.id);
     const scopes = row.scopes.filter((scope) => TOKEN_SCOPES.includes(scope));
-    return { access: { tokenId: row.id, workspaceId: row.workspace_id, scopes, hash }, expiresAtMs: row.expires_at?.getTime() ?? Infinity, until };
+    return {
+      access: { tokenId: row.id, workspaceId: row.workspace_id, scopes, hash },
+      expiresAtMs: row.expires_at?.getTime() ?? Infinity,
+      until,
+    };
   };
 
   const byHash = async (hash: string): Promise<Access | null> => {

@@ -9,20 +9,38 @@ export type ApiToken = Omit<typeof apiTokens.$inferSelect, "hash">;
 
 /** The caller's own, or none: row-level security shows no other. */
 export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Workspace[]> =>
-  db.read((tx) => tx.select().from(workspaces).where(inArray(workspaces.id, [...ids])));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(workspaces)
+      .where(inArray(workspaces.id, [...ids])),
+  );
 
 export const tokensById = (db: WorkspaceDb, ids: readonly string[]): Promise<ApiToken[]> =>
-  db.read((tx) => tx.select().from(apiTokens).where(inArray(apiTokens.id, [...ids])));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(apiTokens)
+      .where(inArray(apiTokens.id, [...ids])),
+  );
 
 type Optional<T> = T | null | undefined;
 
-export type WorkspaceChange = { readonly name?: Optional<string>; readonly timeZone?: Optional<string>; readonly defaultCountry?: Optional<string> };
+export type WorkspaceChange = {
+  readonly name?: Optional<string>;
+  readonly timeZone?: Optional<string>;
+  readonly defaultCountry?: Optional<string>;
+};
 
 export async function updateWorkspace(db: WorkspaceDb, change: WorkspaceChange): Promise<Result<string>> {
   const problems = problemsOf(change);
   if (problems.length > 0) return refused(...problems);
   const { name, timeZone, defaultCountry } = change;
-  const values = { ...(name != null && { name: name.trim() }), ...(timeZone != null && { timeZone }), ...(defaultCountry != null && { defaultCountry }) };
+  const values = {
+    ...(name != null && { name: name.trim() }),
+    ...(timeZone != null && { timeZone }),
+    ...(defaultCountry != null && { defaultCountry }),
+  };
   return db.write(async (tx) => {
     if (Object.keys(values).length > 0) await tx.update(workspaces).set(values).where(eq(workspaces.id, db.id));
     return ok(db.id);

@@ -44,7 +44,11 @@ export function pageClauses(page: Page, order: Order): { where: SQL; orderBy: SQ
   const beyond = sql.raw(order.descending ? "<" : ">");
   const before = sql.raw(order.descending ? ">" : "<");
   const where = sql.join(
-    [sql`true`, ...(page.after ? [sql`${key} ${beyond} ${place(page.after)}`] : []), ...(page.before ? [sql`${key} ${before} ${place(page.before)}`] : [])],
+    [
+      sql`true`,
+      ...(page.after ? [sql`${key} ${beyond} ${place(page.after)}`] : []),
+      ...(page.before ? [sql`${key} ${before} ${place(page.before)}`] : []),
+    ],
     sql` AND `,
   );
   const direction = sql.raw(order.descending === page.backward ? "ASC" : "DESC");

@@ -8,11 +8,23 @@ import type { WorkerStats } from "./fleet-view.ts";
 import { DeviceRef, DeviceStatusEnum } from "./refs.ts";
 import { loadScore } from "./score.ts";
 import {
-  countDevices, createDevice, deleteDevice, deviceLoads, deviceOrder, isAvailable, listDevices, pauseDevice, resumeDevice, updateDevice, type DeviceLoad,
+  countDevices,
+  createDevice,
+  deleteDevice,
+  deviceLoads,
+  deviceOrder,
+  isAvailable,
+  listDevices,
+  pauseDevice,
+  resumeDevice,
+  updateDevice,
+  type DeviceLoad,
 } from "./service.ts";
 
 const Transport = builder.enumType("Transport", {
-  values: { SIMULATOR: { description: "Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos." } } as const,
+  values: {
+    SIMULATOR: { description: "Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos." },
+  } as const,
 });
 
 const loadOf = perRequest<string, DeviceLoad>((ids, { db }) => deviceLoads(db, ids));
@@ -46,9 +58,16 @@ DeviceRef.implement({
     name: t.exposeString("name"),
     transport: t.field({ type: Transport, resolve: ({ transport }) => transport as "SIMULATOR" }),
     status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as "ONLINE" }),
-    statusReason: t.exposeString("statusReason", { nullable: true, description: "Why it is in this status, in words an operator can act on." }),
+    statusReason: t.exposeString("statusReason", {
+      nullable: true,
+      description: "Why it is in this status, in words an operator can act on.",
+    }),
     statusChangedAt: t.expose("statusChangedAt", { type: "DateTime" }),
-    pausedAt: t.expose("pausedAt", { type: "DateTime", nullable: true, description: "Since when an operator has it paused; it stays connected." }),
+    pausedAt: t.expose("pausedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "Since when an operator has it paused; it stays connected.",
+    }),
     isAvailable: t.boolean({
       description: "Online, not paused, and with room under both limits.",
       resolve: async (device, _args, context) => isAvailable(device, await loadOf(context).load(device.id)),
@@ -86,7 +105,9 @@ const DeviceFilter = builder.inputType("DeviceFilter", {
   }),
 });
 
-const DeviceOrderField = builder.enumType("DeviceOrderField", { values: ["NAME", "MESSAGES_HOUR", "MESSAGES_TODAY", "STATUS_CHANGED_AT"] as const });
+const DeviceOrderField = builder.enumType("DeviceOrderField", {
+  values: ["NAME", "MESSAGES_HOUR", "MESSAGES_TODAY", "STATUS_CHANGED_AT"] as const,
+});
 
 const DeviceOrder = builder.inputType("DeviceOrder", {
   fields: (t) => ({
@@ -142,7 +163,10 @@ const DeleteDevicePayload = payloadType<string>("DeleteDevicePayload", (t) => ({
   deletedDeviceId: t.globalID({ nullable: true, resolve: ({ value }) => value && { type: DeviceRef, id: value } }),
 }));
 
-const deviceId = <T,>(run: (context: ApiContext, id: string) => T) => (_root: unknown, { id }: { id: { id: string } }, context: ApiContext) => run(context, id.id);
+const deviceId =
+  <T>(run: (context: ApiContext, id: string) => T) =>
+  (_root: unknown, { id }: { id: { id: string } }, context: ApiContext) =>
+    run(context, id.id);
 
 builder.mutationFields((t) => ({
   createDevice: t.field({

@@ -29,24 +29,37 @@ export type DeviceLoad = { readonly messagesHour: number; readonly messagesToday
 export type DeviceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
 
 export const devicesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Device[]> =>
-  db.read((tx) => tx.select().from(devices).where(and(eq(devices.workspaceId, db.id), inArray(devices.id, [...ids]))));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(devices)
+      .where(and(eq(devices.workspaceId, db.id), inArray(devices.id, [...ids]))),
+  );
 
 const attemptsSince = (age: SQL): SQL<number> =>
-  sql`(SELECT count(*)::int FROM device_attempts a WHERE a.device_id = ${devices.id} AND a.at > now() - ${age})`.mapWith(Number) as SQL<number>;
+  sql<number>`(SELECT count(*)::int FROM device_attempts a WHERE a.device_id = ${devices.id} AND a.at > now() - ${age})`;
 
 const messagesHour = attemptsSince(sql`interval '1 hour'`);
 const messagesToday = attemptsSince(sql`interval '24 hours'`);
 
 /** Attempts in the last 60 minutes and 24 hours, both rolling, in the order of `ids`. */
 export async function deviceLoads(db: WorkspaceDb, ids: readonly string[]): Promise<DeviceLoad[]> {
-  const rows = await db.read((tx) => tx.select({ id: devices.id, messagesHour, messagesToday }).from(devices).where(inArray(devices.id, [...ids])));
+  const rows = await db.read((tx) =>
+    tx
+      .select({ id: devices.id, messagesHour, messagesToday })
+      .from(devices)
+      .where(inArray(devices.id, [...ids])),
+  );
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => byId.get(id) ?? { messagesHour: 0, messagesToday: 0 });
 }
 
 /** Online, not paused, and with room under both limits. */
 export const isAvailable = (device: Device, load: DeviceLoad): boolean =>
-  device.status === "ONLINE" && device.pausedAt === null && load.messagesHour < device.hourlyLimit && load.messagesToday < device.dailyLimit;
+  device.status === "ONLINE" &&
+  device.pausedAt === null &&
+  load.messagesHour < device.hourlyLimit &&
+  load.messagesToday < device.dailyLimit;
 
 const available = sql`(${devices.status} = 'ONLINE' AND ${devices.pausedAt} IS NULL
   AND ${messagesHour} < ${devices.hourlyLimit} AND ${messagesToday} < ${devices.dailyLimit})`;
@@ -79,7 +92,12 @@ export const deviceOrder = (field: DeviceOrderField | undefined, descending: boo
 export async function listDevices(db: WorkspaceDb, filter: DeviceFilter, order: Order, page: Page): Promise<Slice<Device>> {
   const { where, orderBy, limit, value } = pageClauses(page, order);
   const rows = await db.read((tx) =>
-    tx.select({ ...getTableColumns(devices), value }).from(devices).where(and(matching(db, filter), where)).orderBy(orderBy).limit(limit),
+    tx
+      .select({ ...getTableColumns(devices), value })
+      .from(devices)
+      .where(and(matching(db, filter), where))
+      .orderBy(orderBy)
+      .limit(limit),
   );
   return slicePage(rows, page);
 }
@@ -97,7 +115,10 @@ export type NewDevice = {
   readonly simulatedFailureRate?: number | null | undefined;
 };
 
-export async function createDevice({ db, bell }: DeviceWrites, { idempotencyKey, ...input }: NewDevice & { idempotencyKey?: string | null | undefined }): Promise<Result<string>> {
+export async function createDevice(
+  { db, bell }: DeviceWrites,
+  { idempotencyKey, ...input }: NewDevice & { idempotencyKey?: string | null | undefined },
+): Promise<Result<string>> {
   const problems = deviceProblems(input);
   if (problems.length > 0) return refused(...problems);
   const result = await db.write((tx) =>
@@ -118,7 +139,11 @@ export async function createDevice({ db, bell }: DeviceWrites, { idempotencyKey,
   return result;
 }
 
-export type DeviceChange = { readonly name?: string | null | undefined; readonly hourlyLimit?: number | null | undefined; readonly dailyLimit?: number | null | undefined };
+export type DeviceChange = {
+  readonly name?: string | null | undefined;
+  readonly hourlyLimit?: number | null | undefined;
+  readonly dailyLimit?: number | null | undefined;
+};
 
 export async function updateDevice(writes: DeviceWrites, id: string, change: DeviceChange): Promise<Result<string>> {
   const problems = deviceProblems(change);
@@ -140,7 +165,11 @@ export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<s
 async function write({ db, bell }: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>): Promise<Result<string>> {
   const result = await db.write(async (tx) => {
     // An update of nothing is no statement, but the device may still be unknown.
-    const written = await tx.update(devices).set({ name: sql`${devices.name}`, ...values }).where(own(db, id)).returning({ id: devices.id });
+    const written = await tx
+      .update(devices)
+      .set({ name: sql`${devices.name}`, ...values })
+      .where(own(db, id))
+      .returning({ id: devices.id });
     return written.length > 0 ? ok(id) : notFound();
   });
   if (result.ok) bell.ring("devices");
@@ -152,7 +181,10 @@ export async function deleteDevice({ db, bell }: DeviceWrites, id: string): Prom
     const deleted = await tx.delete(devices).where(own(db, id)).returning({ id: devices.id });
     if (deleted.length === 0) return notFound();
     // What waited for this device goes to whichever is free: nobody else would ever claim it.
-    await tx.update(flows).set({ boundDeviceId: null }).where(and(eq(flows.boundDeviceId, id), sql`${flows.queued}`));
+    await tx
+      .update(flows)
+      .set({ boundDeviceId: null })
+      .where(and(eq(flows.boundDeviceId, id), sql`${flows.queued}`));
     return ok(id);
   });
   if (result.ok) bell.ring("devices");
@@ -180,7 +212,13 @@ function deviceProblems(input: DeviceChange & Pick<Partial<NewDevice>, "simulate
     }
   }
   if (latency != null && (latency < 0 || latency > MAX_LATENCY_MS)) {
-    problems.push(invalid(`simulatedLatencyMs must be 0 to ${MAX_LATENCY_MS.toLocaleString("en")} milliseconds, not ${latency}.`, "input", "simulatedLatencyMs"));
+    problems.push(
+      invalid(
+        `simulatedLatencyMs must be 0 to ${MAX_LATENCY_MS.toLocaleString("en")} milliseconds, not ${latency}.`,
+        "input",
+        "simulatedLatencyMs",
+      ),
+    );
   }
   if (rate != null && !(rate >= 0 && rate <= 1)) {
     problems.push(invalid(`simulatedFailureRate is a share from 0 to 1, not ${rate}.`, "input", "simulatedFailureRate"));

@@ -20,8 +20,9 @@ export type Takeover = { readonly lease: Lease; readonly from: "nobody" | "prede
 export type NodeReport = { readonly devices: number; readonly activeWorkers: number; readonly lastTickAt: Date | null; readonly lastTickMs: number | null };
 
 export interface Membership {
-  /** Counts up this node's beat. Throws OperatorError where another process has taken its name. */
-  beat(report: NodeReport): Promise<void>;
+  /** Counts up this node's beat. Returns the epoch in which it holds the lease, null where it does not. Throws OperatorError where another
+   *  process has taken its name. */
+  beat(report: NodeReport): Promise<number | null>;
   /** Takes the lease where it is free or its holder is dead; null where somebody lives who has it. */
   takeOver(): Promise<Takeover | null>;
   /** Gives up the lease and leaves. */
@@ -54,13 +55,15 @@ export async function joinNodes(pool: pg.Pool, name: string, clock: Clock): Prom
 
   return {
     async beat({ devices, activeWorkers, lastTickAt, lastTickMs }) {
-      const { rowCount } = await pool.query(
-        `UPDATE nodes SET beat = beat + 1, heartbeat_at = clock_timestamp(), devices = $2, active_workers = $3, last_tick_at = $4, last_tick_ms = $5 WHERE id = $1`,
+      const { rows } = await pool.query<{ epoch: number | null }>(
+        `UPDATE nodes SET beat = beat + 1, heartbeat_at = clock_timestamp(), devices = $2, active_workers = $3, last_tick_at = $4, last_tick_ms = $5 WHERE id = $1
+         RETURNING (SELECT epoch::int FROM dispatch_lease WHERE node_id = $1) AS epoch`,
         [nodeId, devices, activeWorkers, lastTickAt, lastTickMs],
       );
-      if (rowCount === 0) {
+      if (rows[0] === undefined) {
         throw new OperatorError(`Another process has started under this one's name, ${name}. Give each process on a database its own RENTAK_NODE_NAME.`);
       }
+      return rows[0].epoch;
     },
 
     async takeOver() {

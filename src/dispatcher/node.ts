@@ -55,33 +55,58 @@ export interface Node {
 }
 
 /** All that runs while this process holds the lease. */
-type Duty = { readonly fleet: Fleet; readonly lastTick: () => { at: Date; ms: number } | null; readonly stop: () => Promise<void> };
+type Duty = {
+  readonly epoch: number;
+  readonly fleet: Fleet;
+  readonly lastTick: () => { at: Date; ms: number } | null;
+  readonly stop: () => Promise<void>;
+  /** Stops, and tells nothing more of the devices: another node has them. */
+  readonly lose: () => Promise<void>;
+};
 
 export async function startNode(options: NodeOptions): Promise<Node> {
   const { pool, clock, logger, settings, onFatal } = options;
   const membership = await joinNodes(pool, settings.nodeName, clock);
   let duty: Duty | undefined;
+  let beginning: Promise<void> | undefined;
   let ending: Promise<void> | undefined;
+  let endWaiting: (() => void) | undefined;
   let stopped = false;
 
-  const endDuty = () => {
-    ending ??= duty?.stop().finally(() => {
+  const endDuty = (how: "stop" | "lose") => {
+    ending ??= duty?.[how]().finally(() => {
       duty = undefined;
       ending = undefined;
     });
     return ending;
   };
 
+  const wait = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, ms);
+      endWaiting = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+
+  const begin = async ({ lease, from }: Takeover) => {
+    logger.info({ from, epoch: lease.epoch }, "this node dispatches now");
+    // A node that was cut off may have a message between its attempt and the wire: it has until its deadline, and no longer.
+    if (from === "dead") await wait(SEND_DEADLINE_MS);
+    if (!stopped) duty = beginDuty(lease, options, () => void endDuty("lose"));
+  };
+
   const beat = async () => {
     const size = duty?.fleet.size() ?? { devices: 0, activeWorkers: 0 };
     const tick = duty?.lastTick() ?? null;
-    await membership.beat({ ...size, lastTickAt: tick?.at ?? null, lastTickMs: tick?.ms ?? null });
-    if (duty || stopped) return;
+    const epoch = await membership.beat({ ...size, lastTickAt: tick?.at ?? null, lastTickMs: tick?.ms ?? null });
+    // It was suspended, or cut off, and another took over: no device is held by two for longer than this.
+    if (duty && duty.epoch !== epoch) void endDuty("lose");
+    if (duty || beginning || stopped) return;
     const takeover = await membership.takeOver();
-    if (takeover && !stopped) {
-      logger.info({ from: takeover.from, epoch: takeover.lease.epoch }, "this node dispatches now");
-      duty = await beginDuty(takeover, options, () => void endDuty());
-    }
+    // Not awaited: this node's beat must go on while it waits, or a third would take it for dead.
+    if (takeover && !stopped) beginning = begin(takeover).finally(() => (beginning = undefined));
   };
 
   const onError = (error: unknown) => (error instanceof OperatorError ? onFatal(error) : logger.error({ err: error }, "the heartbeat failed"));
@@ -94,7 +119,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       if (stopped) return;
       stopped = true;
       await beats.stop();
-      await endDuty();
+      endWaiting?.();
+      await beginning;
+      await endDuty("stop");
       await leave(membership, logger);
     },
   };
@@ -109,18 +136,17 @@ async function leave(membership: Membership, logger: Logger): Promise<void> {
   }
 }
 
-async function beginDuty({ lease, from }: Takeover, options: NodeOptions, onLeaseLost: () => void): Promise<Duty> {
+function beginDuty(lease: Lease, options: NodeOptions, onLeaseLost: () => void): Duty {
   const { pool, clock, logger, bell, settings, messageIds } = options;
-  // A node that was cut off may have a message between its attempt and the wire: it has until its deadline, and no longer.
-  if (from === "dead") await new Promise<void>((resolve) => void clock.setTimeout(resolve, SEND_DEADLINE_MS));
-
+  let isLost = false;
   const ringEvents = () => bell.ring("events");
   const batches = createBatches({ pool, lease, clock, logger, minStepDelayHours: settings.minStepDelayHours, onSettled: ringEvents });
   const receipts = createReceipts({ pool, clock, logger, messageIds, settleAll: batches.settleAll, onCorrected: ringEvents });
+  const statusLog = createStatusLog({ pool, clock, logger, onWritten: ringEvents });
   const fleet = createFleet({
     ...options,
     ...settings,
-    statusLog: createStatusLog({ pool, clock, logger, onWritten: ringEvents }),
+    statusLog: { ...statusLog, add: (change) => !isLost && statusLog.add(change) },
     send: (flow, device) => sendFlow(flow, device, { batches, clock, logger, messageIds, newId: options.newId, onLeaseLost }),
     onReceipt: receipts.add,
   });
@@ -144,14 +170,20 @@ async function beginDuty({ lease, from }: Takeover, options: NodeOptions, onLeas
   const loops = [enroller, dispatcher, rescuer, upkeep];
   const silences = [bell.listen("enrollment", enroller.wake), bell.listen("devices", dispatcher.wake)];
   for (const loop of loops) loop.start();
+  const stop = async () => {
+    for (const silence of silences) silence();
+    await Promise.all(loops.map((loop) => loop.stop()));
+    await fleet.close();
+    await receipts.flush();
+  };
   return {
+    epoch: lease.epoch,
     fleet,
     lastTick: dispatcher.lastTick,
-    async stop() {
-      for (const silence of silences) silence();
-      await Promise.all(loops.map((loop) => loop.stop()));
-      await fleet.close();
-      await receipts.flush();
+    stop,
+    lose() {
+      isLost = true;
+      return stop();
     },
   };
 }

@@ -30,7 +30,11 @@ const FlowWaitType = builder.objectRef<FlowWait>("FlowWait").implement({
   fields: (t) => ({
     reason: t.expose("reason", { type: FlowWaitReason }),
     message: t.exposeString("message"),
-    until: t.expose("until", { type: "DateTime", nullable: true, description: "The earliest time at which this gate opens, where it is known." }),
+    until: t.expose("until", {
+      type: "DateTime",
+      nullable: true,
+      description: "The earliest time at which this gate opens, where it is known.",
+    }),
   }),
 });
 
@@ -86,7 +90,12 @@ FlowRef.implement({
         // Loaders say null for a row that is gone.
         const [sequenceStatus, enrollmentStatus] = [sequence, enrollment].map((row: { status: string } | null) => row?.status ?? null);
         return flowWaits({
-          now, dueAt: flow.wallDueAt, isWaiting: true, sequenceStatus: sequenceStatus ?? null, enrollmentStatus: enrollmentStatus ?? null, devices,
+          now,
+          dueAt: flow.wallDueAt,
+          isWaiting: true,
+          sequenceStatus: sequenceStatus ?? null,
+          enrollmentStatus: enrollmentStatus ?? null,
+          devices,
         });
       },
     }),

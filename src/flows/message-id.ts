@@ -16,7 +16,9 @@ export function createMessageIds(key: Buffer): MessageIds {
   return {
     messageIdOf(flowId) {
       const cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
-      return Buffer.concat([cipher.update(flowId.replaceAll("-", ""), "hex"), cipher.final()]).toString("hex").toUpperCase();
+      return Buffer.concat([cipher.update(flowId.replaceAll("-", ""), "hex"), cipher.final()])
+        .toString("hex")
+        .toUpperCase();
     },
     flowIdOf(messageId) {
       if (!MESSAGE_ID.test(messageId)) return null;

@@ -98,5 +98,8 @@ const countsOfLeads = perParent<FlowFilter, number>((ids, filter, { db }) => cou
 /** `Lead.flows`, for the lead's own type to show. */
 export async function flowsOfLead(context: ApiContext, leadId: string, args: FlowListArgs) {
   const { filter, order } = flowList(args);
-  return connection(await pagesOfLeads(context, leadId, args), order, async () => ({ total: await countsOfLeads(context, leadId, filter), isExact: true }));
+  return connection(await pagesOfLeads(context, leadId, args), order, async () => ({
+    total: await countsOfLeads(context, leadId, filter),
+    isExact: true,
+  }));
 }

@@ -27,7 +27,11 @@ export const flowsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Flow
 
 /** The flows of each enrolment, the first step's first, in the order of `ids`. */
 export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]): Promise<Flow[][]> {
-  const rows = await db.read((tx) => select(tx).where(inArray(flows.enrollmentId, [...ids])).orderBy(asc(flows.id)));
+  const rows = await db.read((tx) =>
+    select(tx)
+      .where(inArray(flows.enrollmentId, [...ids]))
+      .orderBy(asc(flows.id)),
+  );
   const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId);
   return ids.map((id) => byEnrollment.get(id) ?? []);
 }
@@ -93,14 +97,26 @@ export function flowOrder(field: FlowOrderField | undefined, descending: boolean
     case "SENT_AT":
       return { name, value: sql`coalesce(${flows.sentAt}, '-infinity')`, type: "timestamptz", id, descending };
     case "FAILED_AT":
-      return { name, value: hasFailed(filter) ? sql`${flows.failedAt}` : sql`coalesce(${flows.failedAt}, '-infinity')`, type: "timestamptz", id, descending };
+      return {
+        name,
+        value: hasFailed(filter) ? sql`${flows.failedAt}` : sql`coalesce(${flows.failedAt}, '-infinity')`,
+        type: "timestamptz",
+        id,
+        descending,
+      };
   }
 }
 
 export async function listFlows(db: WorkspaceDb, filter: FlowFilter, order: Order, page: Page): Promise<Slice<Flow>> {
   const { where, orderBy, limit, value } = pageClauses(page, order);
   const rows = await db.read((tx) =>
-    tx.select({ ...columns, value }).from(flows).innerJoin(lanes, eq(lanes.id, flows.laneId)).where(and(matching(db, filter), where)).orderBy(orderBy).limit(limit),
+    tx
+      .select({ ...columns, value })
+      .from(flows)
+      .innerJoin(lanes, eq(lanes.id, flows.laneId))
+      .where(and(matching(db, filter), where))
+      .orderBy(orderBy)
+      .limit(limit),
   );
   return slicePage(rows, page);
 }
@@ -112,7 +128,13 @@ export const countFlows = (db: WorkspaceDb, filter: FlowFilter): Promise<Count> 
 
 const ofLead = sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
 
-export const flowPagesOfLeads = (db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter, order: Order, page: Page): Promise<Map<string, Slice<string>>> =>
+export const flowPagesOfLeads = (
+  db: WorkspaceDb,
+  leadIds: readonly string[],
+  filter: FlowFilter,
+  order: Order,
+  page: Page,
+): Promise<Map<string, Slice<string>>> =>
   db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofLead} AND ${matching(db, filter)}` }, page, order));
 
 /** How many flows each lead has; a person has few. */

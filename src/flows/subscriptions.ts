@@ -39,7 +39,11 @@ const isFlowEvent = (event: LoggedEvent): event is FlowEvent => event.flowId !==
 const isDeviceEvent = (event: LoggedEvent): event is DeviceEvent => event.type === "DEVICE_STATUS" && event.deviceId !== null;
 
 /** The log gives only what `wants` lets through. */
-function follow<Event extends LoggedEvent>(context: ApiContext, after: string | null | undefined, wants: (event: LoggedEvent) => event is Event) {
+function follow<Event extends LoggedEvent>(
+  context: ApiContext,
+  after: string | null | undefined,
+  wants: (event: LoggedEvent) => event is Event,
+) {
   const { events, access, signal } = context;
   return events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants, signal }) as AsyncIterableIterator<Event>;
 }
@@ -49,7 +53,10 @@ const followFlows = (context: ApiContext, types: readonly FlowEventType[], { aft
     context,
     after,
     (event): event is FlowEvent =>
-      isFlowEvent(event) && types.includes(event.type) && (!sequenceId || event.sequenceId === sequenceId.id) && (!deviceId || event.deviceId === deviceId.id),
+      isFlowEvent(event) &&
+      types.includes(event.type) &&
+      (!sequenceId || event.sequenceId === sequenceId.id) &&
+      (!deviceId || event.deviceId === deviceId.id),
   );
 
 builder.subscriptionFields((t) => {

@@ -1,6 +1,13 @@
 // What a flow waits for: every gate that keeps it from being sent now, so that nobody has to guess.
 
-export const FLOW_WAIT_REASONS = ["NOT_DUE", "SEQUENCE_PAUSED", "ENROLLMENT_PAUSED", "NO_DEVICE_ONLINE", "DEVICE_LIMITS", "QUEUED"] as const;
+export const FLOW_WAIT_REASONS = [
+  "NOT_DUE",
+  "SEQUENCE_PAUSED",
+  "ENROLLMENT_PAUSED",
+  "NO_DEVICE_ONLINE",
+  "DEVICE_LIMITS",
+  "QUEUED",
+] as const;
 
 export type FlowWait = {
   readonly reason: (typeof FLOW_WAIT_REASONS)[number];
@@ -35,20 +42,36 @@ export function flowWaits({ now, dueAt, isWaiting, sequenceStatus, enrollmentSta
   const waits: FlowWait[] = [];
   const isSequenceActive = sequenceStatus === "ACTIVE";
   if (!isSequenceActive) {
-    waits.push({ reason: "SEQUENCE_PAUSED", message: `Its sequence is ${sequenceStatus ?? "gone"}; it goes on when the sequence is activated.`, until: null });
+    waits.push({
+      reason: "SEQUENCE_PAUSED",
+      message: `Its sequence is ${sequenceStatus ?? "gone"}; it goes on when the sequence is activated.`,
+      until: null,
+    });
   }
   if (enrollmentStatus === "PAUSED") {
-    waits.push({ reason: "ENROLLMENT_PAUSED", message: "The lead's enrolment is paused; it goes on when the enrolment is resumed.", until: null });
+    waits.push({
+      reason: "ENROLLMENT_PAUSED",
+      message: "The lead's enrolment is paused; it goes on when the enrolment is resumed.",
+      until: null,
+    });
   }
   if (dueAt > now) {
     // While something is paused the remaining delay stands still, and nobody knows the time.
     const until = waits.length === 0 ? dueAt : null;
-    waits.push({ reason: "NOT_DUE", message: until ? `It is due at ${dueAt.toISOString()}.` : "Its delay is not over yet, and stands still while it is paused.", until });
+    waits.push({
+      reason: "NOT_DUE",
+      message: until ? `It is due at ${dueAt.toISOString()}.` : "Its delay is not over yet, and stands still while it is paused.",
+      until,
+    });
   }
   if (devices.online === 0) {
     waits.push({ reason: "NO_DEVICE_ONLINE", message: "No device of the workspace is online and not paused.", until: null });
   } else if (!devices.hasRoom) {
-    waits.push({ reason: "DEVICE_LIMITS", message: "Every device that is online has reached its hourly or daily limit.", until: devices.roomAt });
+    waits.push({
+      reason: "DEVICE_LIMITS",
+      message: "Every device that is online has reached its hourly or daily limit.",
+      until: devices.roomAt,
+    });
   }
   if (waits.length === 0) waits.push({ reason: "QUEUED", message: "Nothing keeps it: the next cycle takes it.", until: null });
   return waits;

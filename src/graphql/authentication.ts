@@ -14,7 +14,8 @@ async function authenticate(tokens: Tokens, given: unknown, how: string): Promis
 }
 
 /** Rejects with UNAUTHENTICATED, which says how a token is sent and where to find one. */
-export const authenticateHeader = (tokens: Tokens, authorization: string | undefined): Promise<Access> => authenticate(tokens, authorization, BY_HEADER);
+export const authenticateHeader = (tokens: Tokens, authorization: string | undefined): Promise<Access> =>
+  authenticate(tokens, authorization, BY_HEADER);
 
 export function authenticateParams(tokens: Tokens, params: Readonly<Record<string, unknown>> | undefined): Promise<Access> {
   const [, given] = Object.entries(params ?? {}).find(([name]) => name.toLowerCase() === "authorization") ?? [];

@@ -64,14 +64,19 @@ function decodeId(globalId: string): { typename: string; id: string } {
   const typename = globalId.slice(0, colon);
   const id = globalId.slice(colon + 1).toLowerCase();
   // Checked here, or Postgres would refuse the text as no uuid, which is an internal error.
-  if (colon < 1 || !isUuid(id)) throw badUserInput(`"${globalId.slice(0, 100)}" is no id. An id looks like Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab.`);
+  if (colon < 1 || !isUuid(id))
+    throw badUserInput(`"${globalId.slice(0, 100)}" is no id. An id looks like Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab.`);
   return { typename, id };
 }
 
 function assertNodeType(typename: string, type: unknown): void {
-  const isNode = typeof type === "object" && type !== null && "getInterfaces" in type
-    && (type.getInterfaces as () => readonly { name: string }[])().some(({ name }) => name === "Node");
-  if (!isNode) throw badUserInput(`There is no type "${typename}" that has ids. An id looks like Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab.`);
+  const isNode =
+    typeof type === "object" &&
+    type !== null &&
+    "getInterfaces" in type &&
+    (type.getInterfaces as () => readonly { name: string }[])().some(({ name }) => name === "Node");
+  if (!isNode)
+    throw badUserInput(`There is no type "${typename}" that has ids. An id looks like Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab.`);
 }
 
 builder.queryType({ authScopes: { read: true } });

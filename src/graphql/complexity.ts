@@ -1,4 +1,11 @@
-import { Kind, type DocumentNode, type FieldNode, type FragmentDefinitionNode, type OperationDefinitionNode, type SelectionSetNode } from "graphql";
+import {
+  Kind,
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from "graphql";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./connections.ts";
 
 const MAX_DEPTH = 15;
@@ -18,7 +25,9 @@ const NOTHING: Measure = { depth: 0, aliases: 0, fields: 0, objects: 0 };
 
 /** What is too much about the document, as a sentence; undefined where nothing is. Introspection is as it is, and counts nothing. */
 export function complexityProblem(document: DocumentNode, variables: Readonly<Record<string, unknown>> = {}): string | undefined {
-  const fragments = new Map(document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])));
+  const fragments = new Map(
+    document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
+  );
   const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
   for (const operation of operations) {
     const problem = problemOf(measureOperation(operation, fragments, variables), operation.selectionSet.selections.length);
@@ -28,10 +37,13 @@ export function complexityProblem(document: DocumentNode, variables: Readonly<Re
 }
 
 function problemOf({ depth, aliases, fields, objects }: Measure, rootFields: number): string | undefined {
-  if (depth > MAX_DEPTH) return `The query is ${depth} levels deep; at most ${MAX_DEPTH} are allowed. Ask for what lies deeper in another query.`;
-  if (rootFields > MAX_ROOT_FIELDS) return `The query has ${rootFields} fields at its root; at most ${MAX_ROOT_FIELDS} are allowed. Send several queries.`;
+  if (depth > MAX_DEPTH)
+    return `The query is ${depth} levels deep; at most ${MAX_DEPTH} are allowed. Ask for what lies deeper in another query.`;
+  if (rootFields > MAX_ROOT_FIELDS)
+    return `The query has ${rootFields} fields at its root; at most ${MAX_ROOT_FIELDS} are allowed. Send several queries.`;
   if (aliases > MAX_ALIASES) return `The query has ${aliases} aliases; at most ${MAX_ALIASES} are allowed. Send several queries.`;
-  if (fields > MAX_FIELDS) return `The query has ${fields} fields, fragments worked in; at most ${MAX_FIELDS} are allowed. Send several queries.`;
+  if (fields > MAX_FIELDS)
+    return `The query has ${fields} fields, fragments worked in; at most ${MAX_FIELDS} are allowed. Send several queries.`;
   if (objects > MAX_OBJECTS) {
     const most = MAX_OBJECTS.toLocaleString("en");
     return `The query could give ${objects.toLocaleString("en")} objects; at most ${most} are allowed. Ask for smaller pages with \`first\`, or for what lies below in another query.`;
@@ -39,7 +51,11 @@ function problemOf({ depth, aliases, fields, objects }: Measure, rootFields: num
   return undefined;
 }
 
-function measureOperation(operation: OperationDefinitionNode, fragments: ReadonlyMap<string, FragmentDefinitionNode>, variables: Readonly<Record<string, unknown>>): Measure {
+function measureOperation(
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  variables: Readonly<Record<string, unknown>>,
+): Measure {
   const defaults = new Map(operation.variableDefinitions?.map(({ variable, defaultValue }) => [variable.name.value, defaultValue]));
   // Each fragment once: those that spread one another twice each would double the work with every level.
   const measured = new Map<string, Measure>();
@@ -59,7 +75,12 @@ function measureOperation(operation: OperationDefinitionNode, fragments: Readonl
   const measure = (selectionSet: SelectionSetNode | undefined): Measure => {
     const total = { ...NOTHING };
     for (const selection of selectionSet?.selections ?? []) {
-      const part = selection.kind === Kind.FIELD ? measureField(selection) : selection.kind === Kind.INLINE_FRAGMENT ? measure(selection.selectionSet) : spread(selection.name.value);
+      const part =
+        selection.kind === Kind.FIELD
+          ? measureField(selection)
+          : selection.kind === Kind.INLINE_FRAGMENT
+            ? measure(selection.selectionSet)
+            : spread(selection.name.value);
       total.depth = Math.max(total.depth, part.depth);
       total.aliases += part.aliases;
       total.fields += part.fields;
@@ -71,7 +92,10 @@ function measureOperation(operation: OperationDefinitionNode, fragments: Readonl
   const measureField = (field: FieldNode): Measure => {
     if (field.name.value.startsWith("__")) return NOTHING;
     const below = measure(field.selectionSet);
-    const isPage = field.selectionSet?.selections.some((each) => each.kind !== Kind.FIELD || each.name.value === "edges" || each.name.value === "nodes") ?? false;
+    const isPage =
+      field.selectionSet?.selections.some(
+        (each) => each.kind !== Kind.FIELD || each.name.value === "edges" || each.name.value === "nodes",
+      ) ?? false;
     const rows = isPage ? pageSize(field) : 1;
     return {
       depth: below.depth + 1,

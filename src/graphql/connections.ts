@@ -59,12 +59,14 @@ function parsed(cursor: string): readonly (string | undefined)[] {
 }
 
 // What Postgres could not read would come back as an internal error.
-const isId = (id: string | undefined, type: OrderName["idType"]): boolean => (type === "bigint" ? /^\d{1,18}$/.test(id ?? "") : isUuid(id ?? ""));
+const isId = (id: string | undefined, type: OrderName["idType"]): boolean =>
+  type === "bigint" ? /^\d{1,18}$/.test(id ?? "") : isUuid(id ?? "");
 
 function fits(value: string | undefined, type: OrderName["type"]): boolean {
   if (value === undefined || type === undefined) return true;
   if (type === "integer") return /^\d{1,9}$/.test(value);
-  if (type === "timestamptz") return value === "-infinity" || /^\d{4,5}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?[+-]\d{2}(:\d{2}){0,2}$/.test(value);
+  if (type === "timestamptz")
+    return value === "-infinity" || /^\d{4,5}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?[+-]\d{2}(:\d{2}){0,2}$/.test(value);
   return !value.includes("\0");
 }
 

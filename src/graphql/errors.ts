@@ -10,7 +10,8 @@ const coded = (code: ErrorCode, message: string, status: number): GraphQLError =
   new GraphQLError(message, { extensions: { code, http: { status } } });
 
 /** The request itself is wrong: nothing was looked up or changed. */
-export const badUserInput = (message: string): GraphQLError => new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } });
+export const badUserInput = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: "BAD_USER_INPUT" satisfies ErrorCode } });
 
 export const unauthenticated = (message: string): GraphQLError => coded("UNAUTHENTICATED", message, 401);
 
@@ -28,7 +29,12 @@ function thrown(error: unknown): unknown {
 }
 
 const STABLE_CODES: readonly unknown[] = [
-  "UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "QUERY_TOO_COMPLEX", "INTERNAL_SERVER_ERROR",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "BAD_USER_INPUT",
+  "RATE_LIMITED",
+  "QUERY_TOO_COMPLEX",
+  "INTERNAL_SERVER_ERROR",
 ] satisfies ErrorCode[];
 
 /** Of a request that Yoga holds in memory as a whole. */
@@ -42,7 +48,8 @@ export function withStableCode(error: GraphQLError): GraphQLError {
   const { code, ...extensions } = error.extensions;
   if (STABLE_CODES.includes(code)) return error;
   // A body of unknown length is measured while it is read, and Yoga's parser of forms wraps what it hears of that.
-  if (code === "REQUEST_ENTITY_TOO_LARGE" || error.message.endsWith("Request body too large")) return coded("BAD_USER_INPUT", TOO_LARGE, 413);
+  if (code === "REQUEST_ENTITY_TOO_LARGE" || error.message.endsWith("Request body too large"))
+    return coded("BAD_USER_INPUT", TOO_LARGE, 413);
   return new GraphQLError(error.message, { ...place(error), extensions: { ...extensions, code: "BAD_USER_INPUT" } });
 }
 

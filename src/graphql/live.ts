@@ -38,7 +38,8 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
     for (const subscriptions of byToken.values()) {
       const [{ access }] = subscriptions as [Open];
       if (await tokens.again(access)) continue;
-      for (const { controller } of subscriptions) controller.abort(unauthenticated("The token is no longer good: it has expired or was revoked."));
+      for (const { controller } of subscriptions)
+        controller.abort(unauthenticated("The token is no longer good: it has expired or was revoked."));
     }
   };
   const loop = createLoop({ cycle: recheck, intervalMs: RECHECK_MS, clock, onError });
@@ -47,7 +48,14 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
     const context = args.contextValue as ApiContext;
     const mine = [...opened].filter(({ access }) => access.tokenId === context.access.tokenId);
     if (mine.length >= MAX_PER_TOKEN) {
-      return { errors: [rateLimited(`This token has ${mine.length} subscriptions open; at most ${MAX_PER_TOKEN} are allowed. End some, or use another token.`, 30)] };
+      return {
+        errors: [
+          rateLimited(
+            `This token has ${mine.length} subscriptions open; at most ${MAX_PER_TOKEN} are allowed. End some, or use another token.`,
+            30,
+          ),
+        ],
+      };
     }
     const controller = new AbortController();
     const open: Open = { access: context.access, controller };
@@ -117,7 +125,9 @@ function results({ source, show, signal, close, mask }: Results): AsyncIterableI
         // Why the server ended it, where there is something to say.
         const reason: unknown = signal.reason;
         end();
-        return signal.aborted && reason instanceof Error && "extensions" in reason ? { done: false, value: { errors: [mask(reason)] } } : done;
+        return signal.aborted && reason instanceof Error && "extensions" in reason
+          ? { done: false, value: { errors: [mask(reason)] } }
+          : done;
       } catch (error) {
         end();
         return { done: false, value: { errors: [mask(error)] } };

@@ -7,7 +7,8 @@ export function perRequest<Key, Value>(
   load: (keys: readonly Key[], context: ApiContext) => Promise<readonly Value[]>,
 ): (context: ApiContext) => DataLoader<Key, Value, string> {
   return createContextCache(
-    (context: ApiContext) => new DataLoader<Key, Value, string>((keys) => load(keys, context), { cacheKeyFn: (key) => JSON.stringify(key) }),
+    (context: ApiContext) =>
+      new DataLoader<Key, Value, string>((keys) => load(keys, context), { cacheKeyFn: (key) => JSON.stringify(key) }),
   );
 }
 
@@ -21,7 +22,14 @@ export function perParent<Args, Value>(
     const answers = new Map<string, ReadonlyMap<string, Value>>();
     for (const [text, group] of byArgs) {
       const [{ args }] = group as [(typeof group)[number]];
-      answers.set(text, await load(group.map(({ parentId }) => parentId), args, context));
+      answers.set(
+        text,
+        await load(
+          group.map(({ parentId }) => parentId),
+          args,
+          context,
+        ),
+      );
     }
     return keys.map(({ parentId, args }) => answers.get(JSON.stringify(args))?.get(parentId) ?? none);
   });

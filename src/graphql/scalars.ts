@@ -13,7 +13,8 @@ const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 100) ?? String(value);
 
 export function parseDateTime(value: unknown): Date {
-  const wrong = () => badUserInput(`${shown(value)} is no time. Write it as in RFC 3339, such as 2026-11-22T09:00:00+08:00 or 2026-11-22T01:00:00.000Z.`);
+  const wrong = () =>
+    badUserInput(`${shown(value)} is no time. Write it as in RFC 3339, such as 2026-11-22T09:00:00+08:00 or 2026-11-22T01:00:00.000Z.`);
   if (typeof value !== "string") throw wrong();
   const [, year, month, day] = RFC_3339.exec(value) ?? [];
   const time = new Date(value);
@@ -24,28 +25,35 @@ export function parseDateTime(value: unknown): Date {
 }
 
 export function parseTimeZone(value: unknown): string {
-  if (typeof value !== "string" || !isTimeZone(value)) throw badUserInput(`${shown(value)} is no time zone. Use a name of the IANA list, such as Asia/Kuala_Lumpur.`);
+  if (typeof value !== "string" || !isTimeZone(value))
+    throw badUserInput(`${shown(value)} is no time zone. Use a name of the IANA list, such as Asia/Kuala_Lumpur.`);
   return value;
 }
 
 /** Only that it is text: national form can be read by who knows the workspace's country. */
 export function parsePhoneText(value: unknown): string {
-  if (typeof value !== "string") throw badUserInput(`${shown(value)} is no phone number. Write it as text in E.164, such as "+60123456789".`);
+  if (typeof value !== "string")
+    throw badUserInput(`${shown(value)} is no phone number. Write it as text in E.164, such as "+60123456789".`);
   return value;
 }
 
 export function parseJsonObject(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badUserInput(`${shown(value)} is no JSON object. Write it as {"city": "Ipoh"}.`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw badUserInput(`${shown(value)} is no JSON object. Write it as {"city": "Ipoh"}.`);
   return value as Record<string, unknown>;
 }
 
 export function parseCursor(value: unknown): string {
-  if (typeof value !== "string" || value === "") throw badUserInput(`${shown(value)} is no cursor. Pass the \`cursor\` of an event, unchanged.`);
+  if (typeof value !== "string" || value === "")
+    throw badUserInput(`${shown(value)} is no cursor. Pass the \`cursor\` of an event, unchanged.`);
   return value;
 }
 
 export function parseFile(value: unknown): UploadedFile {
   const isFile = typeof value === "object" && value !== null && "stream" in value && typeof value.stream === "function";
-  if (!isFile) throw badUserInput("A file is sent by the GraphQL multipart request specification: as a part of a multipart/form-data request, named in its map.");
+  if (!isFile)
+    throw badUserInput(
+      "A file is sent by the GraphQL multipart request specification: as a part of a multipart/form-data request, named in its map.",
+    );
   return value as UploadedFile;
 }

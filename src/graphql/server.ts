@@ -91,9 +91,13 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
 }
 
 /** GraphiQL's page, which holds nothing and so needs no token. */
-const isForBrowser = ({ method, headers }: IncomingMessage): boolean => method === "GET" && (headers.accept?.includes("text/html") ?? false);
+const isForBrowser = ({ method, headers }: IncomingMessage): boolean =>
+  method === "GET" && (headers.accept?.includes("text/html") ?? false);
 
 const tooLarge = (): GraphQLError => new GraphQLError(TOO_LARGE, { extensions: { code: "BAD_USER_INPUT", http: { status: 413 } } });
+
+/** How long a refused request may go on sending. */
+const REFUSED_BODY_MS = 60_000;
 
 /** Answers without having read the body, and throws the rest of it away: a client that is still sending would miss the answer otherwise. */
 function refuse(request: IncomingMessage, response: ServerResponse, error: GraphQLError): void {
@@ -106,9 +110,10 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Graph
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
     "access-control-allow-origin": "*",
-    connection: "close",
     ...(status === 401 && { "www-authenticate": "Bearer" }),
   });
   response.end(JSON.stringify({ errors: [{ message: error.message, extensions }] }));
   request.resume();
+  const impatience = setTimeout(() => request.destroy(), REFUSED_BODY_MS).unref();
+  request.once("close", () => clearTimeout(impatience));
 }

@@ -10,7 +10,11 @@ builder.scalarType("DateTime", {
   parseValue: parseDateTime,
 });
 
-builder.scalarType("TimeZone", { description: "IANA time-zone name, such as Asia/Kuala_Lumpur.", serialize: (zone) => zone, parseValue: parseTimeZone });
+builder.scalarType("TimeZone", {
+  description: "IANA time-zone name, such as Asia/Kuala_Lumpur.",
+  serialize: (zone) => zone,
+  parseValue: parseTimeZone,
+});
 
 builder.scalarType("PhoneNumber", {
   description:

@@ -69,12 +69,20 @@ export function createWebSockets({ tokens, envelop, mask }: WebSocketOptions): W
           const errors = validate(schema, document);
           if (errors.length > 0) return errors.map(withStableCode);
           const { operationName, variables } = payload;
-          return { schema, document, operationName, variableValues: variables, contextValue: await contextFactory(), rootValue: { execute, subscribe } };
+          return {
+            schema,
+            document,
+            operationName,
+            variableValues: variables,
+            contextValue: await contextFactory(),
+            rootValue: { execute, subscribe },
+          };
         } catch (error) {
           return [mask(error)];
         }
       },
-      onNext: (_context, _id, _payload, _args, result) => (result.errors ? { ...result, errors: result.errors.map(forWebSockets) } : undefined),
+      onNext: (_context, _id, _payload, _args, { data = null, errors }) =>
+        errors ? { data, errors: errors.map(forWebSockets) } : undefined,
       onError: (_context, _id, _payload, errors) => errors.map(forWebSockets),
       execute: ({ rootValue, ...args }) => (rootValue as Enveloped).execute(args),
       subscribe: ({ rootValue, ...args }) => (rootValue as Enveloped).subscribe(args),
@@ -82,7 +90,8 @@ export function createWebSockets({ tokens, envelop, mask }: WebSocketOptions): W
     server,
   );
   return {
-    upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head, (opened) => void server.emit("connection", opened, request)),
+    upgrade: (request, socket, head) =>
+      server.handleUpgrade(request, socket, head, (opened) => void server.emit("connection", opened, request)),
     async dispose() {
       await running.dispose();
     },

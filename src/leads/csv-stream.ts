@@ -142,7 +142,7 @@ function createParser(delimiter: string): RowParser {
 
 function explained(error: Error, lineReached: number): Error {
   if (!(error instanceof CsvError)) return error;
-  const raw = String(error["raw"] ?? "");
+  const raw = typeof error["raw"] === "string" ? error["raw"] : "";
   return new BrokenCsvError(
     "A quote is opened here and not closed. Close it, or write it twice where it belongs to the text.",
     lineReached + leadingBreaks(raw),

@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
 import { badUserInput } from "../graphql/errors.ts";
@@ -81,7 +80,7 @@ builder.mutationFields((t) => ({
     },
     // Answers as soon as the header is read; the rows follow in the background.
     resolve: async (_root, { file, ...call }, { db, importer }) => {
-      const stream = Readable.fromWeb(file.stream() as ReadableStream<Uint8Array>);
+      const stream = Readable.from(file.stream(), { objectMode: false });
       const begun = await payload(importer.begin({ ...call, db, stream, fileName: file.name, bytesTotal: file.size }));
       return { ...begun, value: begun.value && begun.value.id };
     },

@@ -7,7 +7,7 @@ import { joinTriggers, parseTriggers } from "./triggers.ts";
 import type { LeadDeps } from "./write.ts";
 
 export const TRIGGER_MODES = ["SET", "ADD", "REMOVE"] as const;
-export type TriggerMode = (typeof TRIGGER_MODES)[number];
+type TriggerMode = (typeof TRIGGER_MODES)[number];
 
 export type TriggerChange = { readonly filter: LeadFilter; readonly triggers: readonly string[]; readonly mode: TriggerMode };
 

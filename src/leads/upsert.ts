@@ -13,7 +13,7 @@ export type UpsertedLeads = {
   readonly errors: readonly UserError[];
 };
 
-export const MAX_UPSERTED = 1000;
+const MAX_UPSERTED = 1000;
 
 type Row = { readonly index: number; readonly phone: string; readonly changes: LeadChanges };
 

@@ -49,10 +49,16 @@ async function chooseLeads(tx: Tx, workspaceId: string, request: EnrollRequest):
   const { sequenceId, limit, select, minStepDelayHours } = request;
   const graph = await loadGraph(tx.$client, workspaceId);
   const sequence = graph.find(({ id }) => id === sequenceId);
-  if (!sequence) return refused({ code: "NOT_FOUND", message: "There is no sequence with this id that is not archived.", field: ["sequenceId"] });
+  if (!sequence)
+    return refused({ code: "NOT_FOUND", message: "There is no sequence with this id that is not archived.", field: ["sequenceId"] });
   const notNow = (message: string) => refused({ code: "INVALID_STATE", message, field: ["sequenceId"] });
-  if (sequence.status !== "ACTIVE") return notNow(`The sequence '${sequence.name}' is ${sequence.status}; only an ACTIVE one enrols leads. Activate it first.`);
-  const [problem] = sequenceProblems(sequence, graph.filter((other) => other !== sequence), { minStepDelayHours });
+  if (sequence.status !== "ACTIVE")
+    return notNow(`The sequence '${sequence.name}' is ${sequence.status}; only an ACTIVE one enrols leads. Activate it first.`);
+  const [problem] = sequenceProblems(
+    sequence,
+    graph.filter((other) => other !== sequence),
+    { minStepDelayHours },
+  );
   if (problem) return notNow(`The sequence '${sequence.name}' enrols nobody until its problems are mended: ${problem.message}`);
 
   const selected = await select(tx, limit ?? MAX_ENROLLED + 1);

@@ -28,6 +28,7 @@ export function createEnroller(options: EnrollerOptions): Loop {
 
   const pauseFor = (ms: number) =>
     new Promise<void>((resolve) => {
+      if (stopping) return resolve(); // it was told to while the last batch committed
       pause = { timer: clock.setTimeout(resolve, ms), end: resolve };
     });
 
@@ -49,6 +50,15 @@ export function createEnroller(options: EnrollerOptions): Loop {
       return rowCount === 0 ? { taken: 0, enrolled: 0 } : enrolQueued(client, workspaceId, batch);
     });
 
+  const drain = async (workspaceId: string) => {
+    try {
+      return await drainOnce(workspaceId);
+    } catch (error) {
+      logger.error({ err: error, workspaceId }, "a workspace's leads could not be enrolled, to be tried again");
+      return { taken: 0, enrolled: 0 };
+    }
+  };
+
   const waitingWorkspaces = async () => {
     const { rows } = await pool.query<{ id: string }>(
       "SELECT id FROM workspaces w WHERE graph_revision = reviewed_revision AND EXISTS (SELECT FROM enrollment_queue q WHERE q.workspace_id = w.id) ORDER BY id",
@@ -62,7 +72,7 @@ export function createEnroller(options: EnrollerOptions): Loop {
     for (const workspaceId of await waitingWorkspaces()) {
       if (stopping) break;
       const from = clock.monotonic();
-      const done = await drainOnce(workspaceId);
+      const done = await drain(workspaceId);
       taken += done.taken;
       if (done.enrolled === 0) continue;
       onEnrolled();

@@ -22,7 +22,10 @@ EnrollmentRef.implement({
     lead: t.field({ type: LeadRef, nullable: true, description: "Null once the lead is erased.", resolve: ({ leadId }) => leadId }),
     sequence: t.field({ type: SequenceRef, resolve: ({ sequenceId }) => sequenceId }),
     status: t.field({ type: EnrollmentStatusEnum, resolve: ({ status }) => status as EnrollmentStatus }),
-    stopReason: t.exposeString("stopReason", { nullable: true, description: "Why it stopped: REPLIED, OPTED_OUT, OPERATOR, SEQUENCE_ARCHIVED, FLOW_FAILED." }),
+    stopReason: t.exposeString("stopReason", {
+      nullable: true,
+      description: "Why it stopped: REPLIED, OPTED_OUT, OPERATOR, SEQUENCE_ARCHIVED, FLOW_FAILED.",
+    }),
     currentTrigger: t.string({
       nullable: true,
       resolve: async (enrollment, _args, context) => {
@@ -58,7 +61,10 @@ builder.queryField("enrollment", (t) =>
 
 const EnrollLeadsPayload = payloadType<EnrollCounts>("EnrollLeadsPayload", (t) => ({
   enrolled: t.int({ description: "Leads newly enrolled.", resolve: ({ value }) => value?.enrolled ?? 0 }),
-  skipped: t.int({ description: "Leads left out, being in the sequence already, or opted out.", resolve: ({ value }) => value?.skipped ?? 0 }),
+  skipped: t.int({
+    description: "Leads left out, being in the sequence already, or opted out.",
+    resolve: ({ value }) => value?.skipped ?? 0,
+  }),
 }));
 
 const EnrollmentPayload = payloadType<string>("EnrollmentPayload", (t) => ({
@@ -83,8 +89,20 @@ builder.mutationFields((t) => {
         return payload(enrollMatching(db, { sequenceId: sequenceId.id, filter: wanted, limit, idempotencyKey, select, minStepDelayHours }));
       },
     }),
-    pauseEnrollment: t.field({ type: EnrollmentPayload, args: ofEnrollment, resolve: (_root, { id }, { db }) => payload(pauseEnrollment(db, id.id)) }),
-    resumeEnrollment: t.field({ type: EnrollmentPayload, args: ofEnrollment, resolve: (_root, { id }, { db }) => payload(resumeEnrollment(db, id.id)) }),
-    stopEnrollment: t.field({ type: EnrollmentPayload, args: ofEnrollment, resolve: (_root, { id }, { db }) => payload(stopEnrollment(db, id.id)) }),
+    pauseEnrollment: t.field({
+      type: EnrollmentPayload,
+      args: ofEnrollment,
+      resolve: (_root, { id }, { db }) => payload(pauseEnrollment(db, id.id)),
+    }),
+    resumeEnrollment: t.field({
+      type: EnrollmentPayload,
+      args: ofEnrollment,
+      resolve: (_root, { id }, { db }) => payload(resumeEnrollment(db, id.id)),
+    }),
+    stopEnrollment: t.field({
+      type: EnrollmentPayload,
+      args: ofEnrollment,
+      resolve: (_root, { id }, { db }) => payload(stopEnrollment(db, id.id)),
+    }),
   };
 });

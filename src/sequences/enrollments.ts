@@ -15,7 +15,12 @@ export type EnrollmentStatus = (typeof ENROLLMENT_STATUSES)[number];
 export const isOpen = ({ status }: Enrollment): boolean => status === "ACTIVE" || status === "PAUSED";
 
 export const enrollmentsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Enrollment[]> =>
-  db.read((tx) => tx.select().from(enrollments).where(and(eq(enrollments.workspaceId, db.id), inArray(enrollments.id, [...ids]))));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(enrollments)
+      .where(and(eq(enrollments.workspaceId, db.id), inArray(enrollments.id, [...ids]))),
+  );
 
 /** The newest first. */
 export const enrollmentOrder: Order = { id: sql`${enrollments.id}`, descending: true };
@@ -27,10 +32,18 @@ const ofParent = (column: SQL, status: readonly EnrollmentStatus[] | null) => ({
   where: status ? sql`${column} = parent.id AND ${inArray(enrollments.status, [...status])}` : sql`${column} = parent.id`,
 });
 
-export const enrollmentPagesOfSequences = (db: WorkspaceDb, sequenceIds: readonly string[], { page, status }: EnrollmentPageArgs): Promise<Map<string, Slice<string>>> =>
+export const enrollmentPagesOfSequences = (
+  db: WorkspaceDb,
+  sequenceIds: readonly string[],
+  { page, status }: EnrollmentPageArgs,
+): Promise<Map<string, Slice<string>>> =>
   db.read((tx) => pagesByParent(tx, sequenceIds, ofParent(sql`${enrollments.sequenceId}`, status), page, enrollmentOrder));
 
-export const enrollmentPagesOfLeads = (db: WorkspaceDb, leadIds: readonly string[], { page, status }: EnrollmentPageArgs): Promise<Map<string, Slice<string>>> =>
+export const enrollmentPagesOfLeads = (
+  db: WorkspaceDb,
+  leadIds: readonly string[],
+  { page, status }: EnrollmentPageArgs,
+): Promise<Map<string, Slice<string>>> =>
   db.read((tx) => pagesByParent(tx, leadIds, ofParent(sql`${enrollments.leadId}`, status), page, enrollmentOrder));
 
 /** How many enrolments each lead has; a person has few. */
@@ -47,11 +60,18 @@ export async function countEnrollmentsOfLeads(db: WorkspaceDb, leadIds: readonly
 /** Changes one enrolment by `change`, which is idempotent: one that stands where it is wanted already stays so. */
 async function changeOpen(db: WorkspaceDb, id: string, wanted: string, change: (tx: Tx) => Promise<unknown>): Promise<Result<string>> {
   return db.write(async (tx) => {
-    const [enrollment] = await tx.select().from(enrollments).where(and(eq(enrollments.workspaceId, db.id), eq(enrollments.id, id)));
+    const [enrollment] = await tx
+      .select()
+      .from(enrollments)
+      .where(and(eq(enrollments.workspaceId, db.id), eq(enrollments.id, id)));
     if (!enrollment) return refused({ code: "NOT_FOUND", message: "There is no enrolment with this id.", field: ["id"] });
     if (enrollment.status === wanted) return ok(id);
     if (!isOpen(enrollment)) {
-      return refused({ code: "INVALID_STATE", message: `The enrolment has ended (${enrollment.status}); enrol the lead anew instead.`, field: ["id"] });
+      return refused({
+        code: "INVALID_STATE",
+        message: `The enrolment has ended (${enrollment.status}); enrol the lead anew instead.`,
+        field: ["id"],
+      });
     }
     await change(tx);
     return ok(id);

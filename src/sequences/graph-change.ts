@@ -17,7 +17,10 @@ export type SequenceWrites = {
 };
 
 /** Runs `change` while nobody else can change the workspace's graph. What is refused is rolled back; what is done wakes the enroller. */
-export async function changeGraph<T>(writes: SequenceWrites, change: (tx: Tx, graph: readonly GraphSequence[]) => Promise<Result<T>>): Promise<Result<T>> {
+export async function changeGraph<T>(
+  writes: SequenceWrites,
+  change: (tx: Tx, graph: readonly GraphSequence[]) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const { db, bell } = writes;
   const result = await db.write(async (tx) => {
     await tx.execute(sql`SELECT FROM workspaces WHERE id = ${db.id} FOR NO KEY UPDATE`);
@@ -41,7 +44,13 @@ type Change = {
 export function changeProblems({ before, after, sequence, isWhole, minStepDelayHours }: Change): UserError[] {
   const problems = (graph: readonly GraphSequence[], id: string) => {
     const one = graph.find((each) => each.id === id);
-    return one ? sequenceProblems(one, graph.filter((other) => other !== one), { minStepDelayHours }) : [];
+    return one
+      ? sequenceProblems(
+          one,
+          graph.filter((other) => other !== one),
+          { minStepDelayHours },
+        )
+      : [];
   };
   const own = problems(after, sequence.id).filter(({ incomplete }) => isWhole || !incomplete);
   const others = after.filter(({ id, status }) => id !== sequence.id && status === "ACTIVE");
@@ -50,7 +59,10 @@ export function changeProblems({ before, after, sequence, isWhole, minStepDelayH
     // What was wrong there before is no reason to refuse this.
     return problems(after, id)
       .filter(({ message }) => !known.has(message))
-      .map(({ message }): UserError => ({ code: "CONFLICT", message: `The active sequence '${name}' would no longer be in order. ${message}` }));
+      .map(({ message }): UserError => ({
+        code: "CONFLICT",
+        message: `The active sequence '${name}' would no longer be in order. ${message}`,
+      }));
   });
   // A loop through both is one mistake, and named where it is made.
   return own.length > 0 ? own : broken;
@@ -65,11 +77,15 @@ export async function takenByArchived(tx: Tx, workspaceId: string, triggers: rea
 }
 
 export const takenError = (trigger: string, owner: string, ...field: string[]): UserError => ({
-  ...invalid(`The trigger '${trigger}' is taken by the archived sequence '${owner}'; a trigger belongs to one step of the workspace, so choose another.`, ...field),
+  ...invalid(
+    `The trigger '${trigger}' is taken by the archived sequence '${owner}'; a trigger belongs to one step of the workspace, so choose another.`,
+    ...field,
+  ),
   code: "TAKEN",
 });
 
-export const noSequence = (...field: string[]): Result<never> => refused({ code: "NOT_FOUND", message: "There is no sequence with this id.", field });
+export const noSequence = (...field: string[]): Result<never> =>
+  refused({ code: "NOT_FOUND", message: "There is no sequence with this id.", field });
 
 export const archived = (name: string, ...field: string[]): Result<never> =>
   refused({ code: "INVALID_STATE", message: `The sequence '${name}' is archived, for good; make a new one.`, field });

@@ -4,19 +4,34 @@ import { perParent, perRequest } from "../graphql/loaders.ts";
 import { payload, payloadType, UserErrorType } from "../graphql/payload.ts";
 import type { UserError } from "../lib/errors.ts";
 import { ENROLLMENT_STATUSES, enrollmentPagesOfSequences, type EnrollmentPageArgs, type EnrollmentStatus } from "./enrollments.ts";
-import { countSequences, listSequences, SEQUENCE_STATUSES, sequenceTotals, stepsOfSequences, type SequenceStatus, type SequenceStep, type SequenceTotals } from "./read.ts";
+import {
+  countSequences,
+  listSequences,
+  SEQUENCE_STATUSES,
+  sequenceTotals,
+  stepsOfSequences,
+  type SequenceStatus,
+  type SequenceStep,
+  type SequenceTotals,
+} from "./read.ts";
 import { EnrollmentConnection, EnrollmentStatusEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { activateSequence, archiveSequence, createSequence, pauseSequence, problemsOfSequences, updateSequence } from "./service.ts";
 import { createSequenceStep, deleteSequenceStep, updateSequenceStep, type WrittenStep } from "./steps.ts";
 
 const SequenceStatusEnum = builder.enumType("SequenceStatus", { values: SEQUENCE_STATUSES });
 
-const FailurePolicy = builder.enumType("FailurePolicy", { description: "What becomes of a lead whose flow failed.", values: ["CONTINUE", "STOP"] as const });
+const FailurePolicy = builder.enumType("FailurePolicy", {
+  description: "What becomes of a lead whose flow failed.",
+  values: ["CONTINUE", "STOP"] as const,
+});
 
 const stepsOf = perRequest<string, SequenceStep[]>((ids, { db }) => stepsOfSequences(db, ids));
 const problemsOf = perRequest<string, UserError[]>((ids, { db, minStepDelayHours }) => problemsOfSequences(db, ids, minStepDelayHours));
 const totalsOf = perRequest<string, SequenceTotals>((ids, { db }) => sequenceTotals(db, ids));
-const enrollmentsOf = perParent<EnrollmentPageArgs, Slice<string>>((ids, args, { db }) => enrollmentPagesOfSequences(db, ids, args), emptySlice);
+const enrollmentsOf = perParent<EnrollmentPageArgs, Slice<string>>(
+  (ids, args, { db }) => enrollmentPagesOfSequences(db, ids, args),
+  emptySlice,
+);
 
 const SequenceProgress = builder.objectRef<SequenceTotals>("SequenceProgress").implement({
   fields: (t) => ({
@@ -101,7 +116,8 @@ builder.queryFields((t) => ({
   sequences: t.field({
     type: SequenceConnection,
     args: { ...t.arg.connectionArgs(), status: t.arg({ type: [SequenceStatusEnum] }) },
-    resolve: async (_root, { status, ...args }, { db }) => connection(await listSequences(db, status, pageOf(args)), undefined, () => countSequences(db, status)),
+    resolve: async (_root, { status, ...args }, { db }) =>
+      connection(await listSequences(db, status, pageOf(args)), undefined, () => countSequences(db, status)),
   }),
 }));
 
@@ -210,7 +226,11 @@ builder.mutationFields((t) => {
       args: ofSequence,
       resolve: (_root, { id }, context) => payload(activateSequence(context, id.id)),
     }),
-    pauseSequence: t.field({ type: SequencePayload, args: ofSequence, resolve: (_root, { id }, context) => payload(pauseSequence(context, id.id)) }),
+    pauseSequence: t.field({
+      type: SequencePayload,
+      args: ofSequence,
+      resolve: (_root, { id }, context) => payload(pauseSequence(context, id.id)),
+    }),
     archiveSequence: t.field({
       type: SequencePayload,
       description: "For good; running enrolments stop with SEQUENCE_ARCHIVED.",

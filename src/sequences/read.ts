@@ -11,15 +11,29 @@ export const SEQUENCE_STATUSES = ["DRAFT", "ACTIVE", "PAUSED", "ARCHIVED"] as co
 export type SequenceStatus = (typeof SEQUENCE_STATUSES)[number];
 
 export const sequencesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Sequence[]> =>
-  db.read((tx) => tx.select().from(sequences).where(and(eq(sequences.workspaceId, db.id), inArray(sequences.id, [...ids]))));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(sequences)
+      .where(and(eq(sequences.workspaceId, db.id), inArray(sequences.id, [...ids]))),
+  );
 
 export const stepsById = (db: WorkspaceDb, ids: readonly string[]): Promise<SequenceStep[]> =>
-  db.read((tx) => tx.select().from(sequenceSteps).where(and(eq(sequenceSteps.workspaceId, db.id), inArray(sequenceSteps.id, [...ids]))));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(sequenceSteps)
+      .where(and(eq(sequenceSteps.workspaceId, db.id), inArray(sequenceSteps.id, [...ids]))),
+  );
 
 /** The steps of each sequence, in the order of `ids`. */
 export async function stepsOfSequences(db: WorkspaceDb, ids: readonly string[]): Promise<SequenceStep[][]> {
   const rows = await db.read((tx) =>
-    tx.select().from(sequenceSteps).where(inArray(sequenceSteps.sequenceId, [...ids])).orderBy(asc(sequenceSteps.dayNumber), asc(sequenceSteps.id)),
+    tx
+      .select()
+      .from(sequenceSteps)
+      .where(inArray(sequenceSteps.sequenceId, [...ids]))
+      .orderBy(asc(sequenceSteps.dayNumber), asc(sequenceSteps.id)),
   );
   const bySequence = Map.groupBy(rows, ({ sequenceId }) => sequenceId);
   return ids.map((id) => bySequence.get(id) ?? []);
@@ -30,10 +44,19 @@ export const sequenceOrder: Order = { id: sql`${sequences.id}`, descending: fals
 const matching = (db: WorkspaceDb, status: readonly SequenceStatus[] | null | undefined) =>
   and(eq(sequences.workspaceId, db.id), status ? inArray(sequences.status, [...status]) : undefined);
 
-export async function listSequences(db: WorkspaceDb, status: readonly SequenceStatus[] | null | undefined, page: Page): Promise<Slice<Sequence>> {
+export async function listSequences(
+  db: WorkspaceDb,
+  status: readonly SequenceStatus[] | null | undefined,
+  page: Page,
+): Promise<Slice<Sequence>> {
   const { where, orderBy, limit, value } = pageClauses(page, sequenceOrder);
   const rows = await db.read((tx) =>
-    tx.select({ ...getTableColumns(sequences), value }).from(sequences).where(and(matching(db, status), where)).orderBy(orderBy).limit(limit),
+    tx
+      .select({ ...getTableColumns(sequences), value })
+      .from(sequences)
+      .where(and(matching(db, status), where))
+      .orderBy(orderBy)
+      .limit(limit),
   );
   return slicePage(rows, page);
 }
@@ -55,7 +78,16 @@ export type SequenceTotals = {
   readonly flowsWaiting: number;
 };
 
-const NO_TOTALS: SequenceTotals = { enrolled: 0, active: 0, paused: 0, completed: 0, stopped: 0, flowsSent: 0, flowsFailed: 0, flowsWaiting: 0 };
+const NO_TOTALS: SequenceTotals = {
+  enrolled: 0,
+  active: 0,
+  paused: 0,
+  completed: 0,
+  stopped: 0,
+  flowsSent: 0,
+  flowsFailed: 0,
+  flowsWaiting: 0,
+};
 
 /** In the order of `ids`. */
 export async function sequenceTotals(db: WorkspaceDb, ids: readonly string[]): Promise<SequenceTotals[]> {
@@ -71,6 +103,8 @@ export async function sequenceTotals(db: WorkspaceDb, ids: readonly string[]): P
         JOIN sequence_totals t ON t.sequence_id = wanted.id LEFT JOIN processing p ON p.sequence_id = t.sequence_id`),
   );
   // Sums come as text, being bigints.
-  const byId = new Map(rows.map(({ id, ...totals }) => [id, Object.fromEntries(Object.entries(totals).map(([name, count]) => [name, Number(count)]))]));
+  const byId = new Map(
+    rows.map(({ id, ...totals }) => [id, Object.fromEntries(Object.entries(totals).map(([name, count]) => [name, Number(count)]))]),
+  );
   return ids.map((id) => ({ ...NO_TOTALS, ...byId.get(id) }));
 }

@@ -4,7 +4,12 @@ import type { ApiContext } from "../graphql/context.ts";
 import { perParent, perRequest } from "../graphql/loaders.ts";
 import { nodeRef } from "../graphql/node.ts";
 import {
-  countEnrollmentsOfLeads, ENROLLMENT_STATUSES, enrollmentPagesOfLeads, enrollmentsById, type Enrollment, type EnrollmentPageArgs,
+  countEnrollmentsOfLeads,
+  ENROLLMENT_STATUSES,
+  enrollmentPagesOfLeads,
+  enrollmentsById,
+  type Enrollment,
+  type EnrollmentPageArgs,
 } from "./enrollments.ts";
 import { sequencesById, stepsById, type Sequence, type SequenceStep } from "./read.ts";
 

@@ -26,7 +26,9 @@ export type NewSequence = Omit<SequenceFields, "triggerPrefix"> & {
   readonly idempotencyKey?: Optional<string>;
 };
 
-export type SequenceChange = { readonly [Name in keyof SequenceFields]?: Optional<SequenceFields[Name]> } & { readonly steps?: Optional<readonly StepInput[]> };
+export type SequenceChange = { readonly [Name in keyof SequenceFields]?: Optional<SequenceFields[Name]> } & {
+  readonly steps?: Optional<readonly StepInput[]>;
+};
 
 /** Not a row yet; the database makes the real one. */
 const NEW_ID = "new";
@@ -39,7 +41,9 @@ export async function createSequence(writes: SequenceWrites, { idempotencyKey, .
       const sequence: GraphSequence = { ...fields, id: NEW_ID, status: "DRAFT", steps: toRuleSteps(steps) };
       const problems = [
         ...fieldProblems(fields),
-        ...(steps.some(({ id }) => id != null) ? [invalid("A new sequence's steps have no ids yet; leave them out.", "input", "steps")] : []),
+        ...(steps.some(({ id }) => id != null)
+          ? [invalid("A new sequence's steps have no ids yet; leave them out.", "input", "steps")]
+          : []),
         ...(await stepProblemsOfInput(tx, db.id, steps)),
         ...changeProblems({ before, after: [...before, sequence], sequence, isWhole: steps.length > 0, minStepDelayHours }).map(inInput),
       ];
@@ -70,7 +74,11 @@ export async function updateSequence(writes: SequenceWrites, id: string, { steps
       ...changeProblems({ before, after, sequence, isWhole, minStepDelayHours }).map(inInput),
     ];
     if (problems.length > 0) return refused(...problems);
-    const values = { ...given, ...(change.name != null && { name: change.name.trim() }), ...(triggerPrefix !== undefined && { triggerPrefix }) };
+    const values = {
+      ...given,
+      ...(change.name != null && { name: change.name.trim() }),
+      ...(triggerPrefix !== undefined && { triggerPrefix }),
+    };
     if (Object.keys(values).length > 0) await tx.update(sequences).set(values).where(eq(sequences.id, id));
     if (kept) await replaceSteps(tx, { workspaceId: db.id, sequenceId: id, before: current.steps, after: kept });
     return ok(id);
@@ -79,12 +87,20 @@ export async function updateSequence(writes: SequenceWrites, id: string, { steps
 
 /** Also of leads that carry its trigger already: they are enrolled as soon as it has been looked at. */
 export const activateSequence = (writes: SequenceWrites, id: string): Promise<Result<string>> =>
-  changeStatus(writes, id, "ACTIVE", (sequence, graph) => sequenceProblems(sequence, graph.filter((other) => other !== sequence), writes));
+  changeStatus(writes, id, "ACTIVE", (sequence, graph) =>
+    sequenceProblems(
+      sequence,
+      graph.filter((other) => other !== sequence),
+      writes,
+    ),
+  );
 
 /** Holds everything of it that is not attempted yet; each lead keeps the delay that remains. */
 export const pauseSequence = (writes: SequenceWrites, id: string): Promise<Result<string>> =>
   changeStatus(writes, id, "PAUSED", ({ status, name }) =>
-    status === "ACTIVE" ? [] : [{ code: "INVALID_STATE", message: `The sequence '${name}' is ${status}; only an ACTIVE one can be paused.`, field: ["id"] }],
+    status === "ACTIVE"
+      ? []
+      : [{ code: "INVALID_STATE", message: `The sequence '${name}' is ${status}; only an ACTIVE one can be paused.`, field: ["id"] }],
   );
 
 /** For good; its enrolments are stopped. */
@@ -96,7 +112,12 @@ export const archiveSequence = (writes: SequenceWrites, id: string): Promise<Res
 
 type Refusals = (sequence: GraphSequence, graph: readonly GraphSequence[]) => readonly UserError[];
 
-async function changeStatus(writes: SequenceWrites, id: string, status: "ACTIVE" | "PAUSED" | "ARCHIVED", refusals: Refusals): Promise<Result<string>> {
+async function changeStatus(
+  writes: SequenceWrites,
+  id: string,
+  status: "ACTIVE" | "PAUSED" | "ARCHIVED",
+  refusals: Refusals,
+): Promise<Result<string>> {
   return changeGraph(writes, async (tx, graph) => {
     const sequence = graph.find((each) => each.id === id);
     if (!sequence) return status === "ARCHIVED" && (await isArchived(tx, writes.db, id)) ? ok(id) : missing(tx, writes.db, id, "id");
@@ -114,7 +135,10 @@ async function isArchived(tx: Tx, db: WorkspaceDb, id: string): Promise<boolean>
 
 /** Not in the graph: archived, or none of the workspace's. */
 export async function missing(tx: Tx, db: WorkspaceDb, id: string, ...field: string[]): Promise<Result<never>> {
-  const [row] = await tx.select({ name: sequences.name }).from(sequences).where(and(eq(sequences.workspaceId, db.id), eq(sequences.id, id)));
+  const [row] = await tx
+    .select({ name: sequences.name })
+    .from(sequences)
+    .where(and(eq(sequences.workspaceId, db.id), eq(sequences.id, id)));
   return row ? archived(row.name, ...field) : noSequence(...field);
 }
 
@@ -123,7 +147,13 @@ export async function problemsOfSequences(db: WorkspaceDb, ids: readonly string[
   const graph = await db.read((tx) => loadGraph(tx.$client, db.id));
   return ids.map((id) => {
     const sequence = graph.find((each) => each.id === id);
-    return sequence ? sequenceProblems(sequence, graph.filter((other) => other !== sequence), { minStepDelayHours }) : [];
+    return sequence
+      ? sequenceProblems(
+          sequence,
+          graph.filter((other) => other !== sequence),
+          { minStepDelayHours },
+        )
+      : [];
   });
 }
 

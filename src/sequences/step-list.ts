@@ -41,11 +41,26 @@ export const toRuleStep = (input: StepInput, id = NO_ID): RuleStep => ({
 export const MAX_STEPS = 500;
 
 /** What is wrong with a list of steps beside what the rules look at. */
-export async function stepProblemsOfInput(tx: Tx, workspaceId: string, steps: readonly StepInput[], present: readonly RuleStep[] = []): Promise<UserError[]> {
+export async function stepProblemsOfInput(
+  tx: Tx,
+  workspaceId: string,
+  steps: readonly StepInput[],
+  present: readonly RuleStep[] = [],
+): Promise<UserError[]> {
   if (steps.length > MAX_STEPS) {
-    return [{ code: "LIMIT_EXCEEDED", message: `A sequence has at most ${MAX_STEPS} steps, not ${steps.length}; lead on to another sequence.`, field: ["input", "steps"] }];
+    return [
+      {
+        code: "LIMIT_EXCEEDED",
+        message: `A sequence has at most ${MAX_STEPS} steps, not ${steps.length}; lead on to another sequence.`,
+        field: ["input", "steps"],
+      },
+    ];
   }
-  const owners = await takenByArchived(tx, workspaceId, steps.map(({ trigger }) => trigger));
+  const owners = await takenByArchived(
+    tx,
+    workspaceId,
+    steps.map(({ trigger }) => trigger),
+  );
   const known = new Set(present.map(({ id }) => id));
   const seen = new Set<string>();
   return steps.flatMap(({ id, trigger }, index) => {
@@ -54,7 +69,11 @@ export async function stepProblemsOfInput(tx: Tx, workspaceId: string, steps: re
     const owner = owners.get(trigger);
     if (owner !== undefined) errors.push(takenError(trigger, owner, ...path, "trigger"));
     if (id != null && !known.has(id)) {
-      errors.push({ code: "NOT_FOUND", message: "The sequence has no step with this id; leave the id out to add a step.", field: [...path, "id"] });
+      errors.push({
+        code: "NOT_FOUND",
+        message: "The sequence has no step with this id; leave the id out to add a step.",
+        field: [...path, "id"],
+      });
     }
     if (id != null && seen.has(id)) errors.push(invalid("The same step stands in the list twice.", ...path, "id"));
     if (id != null) seen.add(id);
@@ -82,7 +101,8 @@ export async function replaceSteps(tx: Tx, { workspaceId, sequenceId, before, af
   for (const step of after) {
     const was = present.get(step.id);
     // One that stays as it is raises no revision.
-    if (was !== undefined && was !== JSON.stringify(toRow(step))) await tx.update(sequenceSteps).set(toRow(step)).where(eq(sequenceSteps.id, step.id));
+    if (was !== undefined && was !== JSON.stringify(toRow(step)))
+      await tx.update(sequenceSteps).set(toRow(step)).where(eq(sequenceSteps.id, step.id));
   }
   const added = after.filter(({ id }) => !present.has(id)).map((step) => ({ ...toRow(step), workspaceId, sequenceId }));
   if (added.length > 0) await tx.insert(sequenceSteps).values(added);

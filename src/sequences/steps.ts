@@ -16,7 +16,10 @@ export type WrittenStep = { readonly stepId: string; readonly sequenceId: string
 
 export type NewStep = StepInput & { readonly sequenceId: string; readonly idempotencyKey?: Optional<string> };
 
-export async function createSequenceStep(writes: SequenceWrites, { sequenceId, idempotencyKey, ...input }: NewStep): Promise<Result<WrittenStep>> {
+export async function createSequenceStep(
+  writes: SequenceWrites,
+  { sequenceId, idempotencyKey, ...input }: NewStep,
+): Promise<Result<WrittenStep>> {
   const { db } = writes;
   return changeGraph(writes, (tx, graph) =>
     idempotent(tx, { key: idempotencyKey, operation: "createSequenceStep", input: { sequenceId, input } }, async () => {
@@ -24,13 +27,24 @@ export async function createSequenceStep(writes: SequenceWrites, { sequenceId, i
       if (!current) return missing(tx, db, sequenceId, "sequenceId");
       if (input.id != null) return refused(invalid("A new step has no id yet; leave it out.", "input", "id"));
       if (current.steps.length >= MAX_STEPS) {
-        return refused({ code: "LIMIT_EXCEEDED", message: `A sequence has at most ${MAX_STEPS} steps; lead on to another sequence.`, field: ["sequenceId"] });
+        return refused({
+          code: "LIMIT_EXCEEDED",
+          message: `A sequence has at most ${MAX_STEPS} steps; lead on to another sequence.`,
+          field: ["sequenceId"],
+        });
       }
       const step = toRuleStep(input);
-      const problems = await stepChangeProblems(tx, writes, graph, { current, steps: [...current.steps, step], index: current.steps.length });
+      const problems = await stepChangeProblems(tx, writes, graph, {
+        current,
+        steps: [...current.steps, step],
+        index: current.steps.length,
+      });
       if (problems.length > 0) return refused(...problems);
       const { id: _none, text, ...rest } = step;
-      const [created] = await tx.insert(sequenceSteps).values({ ...rest, messageText: text, workspaceId: db.id, sequenceId }).returning({ id: sequenceSteps.id });
+      const [created] = await tx
+        .insert(sequenceSteps)
+        .values({ ...rest, messageText: text, workspaceId: db.id, sequenceId })
+        .returning({ id: sequenceSteps.id });
       if (!created) throw new Error("an insert returned no row");
       return ok({ stepId: created.id, sequenceId });
     }),
@@ -51,7 +65,8 @@ export async function updateSequenceStep(writes: SequenceWrites, id: string, cha
     const found = findStep(graph, id);
     if (!found) return missingStep(tx, writes.db, id, "input", "id");
     const cleared = (["dayNumber", "trigger", "isEntryPoint", "text"] as const).filter((field) => change[field] === null);
-    if (cleared.length > 0) return refused(...cleared.map((field) => invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field)));
+    if (cleared.length > 0)
+      return refused(...cleared.map((field) => invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field)));
 
     const { current, index, step } = found;
     // Null clears the next trigger and the step's own delay; what is left out stays.
@@ -60,7 +75,10 @@ export async function updateSequenceStep(writes: SequenceWrites, id: string, cha
     const problems = await stepChangeProblems(tx, writes, graph, { current, steps: current.steps.with(index, changed), index });
     if (problems.length > 0) return refused(...problems);
     const { id: _id, text, ...rest } = changed;
-    await tx.update(sequenceSteps).set({ ...rest, messageText: text }).where(eq(sequenceSteps.id, id));
+    await tx
+      .update(sequenceSteps)
+      .set({ ...rest, messageText: text })
+      .where(eq(sequenceSteps.id, id));
     return ok({ stepId: id, sequenceId: current.id });
   });
 }
@@ -74,7 +92,9 @@ export async function deleteSequenceStep(writes: SequenceWrites, id: string): Pr
     const { current, step } = found;
     const after = before.map((each) => ({
       ...each,
-      steps: each.steps.filter((other) => other !== step).map((other) => (other.nextTrigger === step.trigger ? { ...other, nextTrigger: step.nextTrigger } : other)),
+      steps: each.steps
+        .filter((other) => other !== step)
+        .map((other) => (other.nextTrigger === step.trigger ? { ...other, nextTrigger: step.nextTrigger } : other)),
     }));
     const problems = changeProblems({ before, after, sequence: current, isWhole: current.status !== "DRAFT", minStepDelayHours });
     if (problems.length > 0) return refused(...problems.map(({ code, message }) => ({ code, message, field: ["id"] })));
@@ -99,19 +119,36 @@ function findStep(graph: readonly GraphSequence[], id: string): FoundStep | unde
 }
 
 async function missingStep(tx: Tx, db: WorkspaceDb, id: string, ...field: string[]): Promise<Result<never>> {
-  const [row] = await tx.select({ sequenceId: sequenceSteps.sequenceId }).from(sequenceSteps).where(and(eq(sequenceSteps.workspaceId, db.id), eq(sequenceSteps.id, id)));
+  const [row] = await tx
+    .select({ sequenceId: sequenceSteps.sequenceId })
+    .from(sequenceSteps)
+    .where(and(eq(sequenceSteps.workspaceId, db.id), eq(sequenceSteps.id, id)));
   return row ? missing(tx, db, row.sequenceId, ...field) : refused({ code: "NOT_FOUND", message: "There is no step with this id.", field });
 }
 
 type Edit = { readonly current: GraphSequence; readonly steps: readonly RuleStep[]; readonly index: number };
 
-async function stepChangeProblems(tx: Tx, writes: SequenceWrites, before: readonly GraphSequence[], { current, steps, index }: Edit): Promise<UserError[]> {
+async function stepChangeProblems(
+  tx: Tx,
+  writes: SequenceWrites,
+  before: readonly GraphSequence[],
+  { current, steps, index }: Edit,
+): Promise<UserError[]> {
   const sequence = { ...current, steps };
   const after = before.map((each) => (each === current ? sequence : each));
   const trigger = steps[index]?.trigger ?? "";
   const owner = (await takenByArchived(tx, writes.db.id, [trigger])).get(trigger);
-  const problems = changeProblems({ before, after, sequence, isWhole: current.status !== "DRAFT", minStepDelayHours: writes.minStepDelayHours });
-  return [...(owner === undefined ? [] : [takenError(trigger, owner, "input", "trigger")]), ...problems.map((error) => ofStep(error, index))];
+  const problems = changeProblems({
+    before,
+    after,
+    sequence,
+    isWhole: current.status !== "DRAFT",
+    minStepDelayHours: writes.minStepDelayHours,
+  });
+  return [
+    ...(owner === undefined ? [] : [takenError(trigger, owner, "input", "trigger")]),
+    ...problems.map((error) => ofStep(error, index)),
+  ];
 }
 
 /** A path into the sequence's steps as a path into the one step's input; what lies at another step is nowhere in it. */

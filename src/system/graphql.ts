@@ -31,7 +31,10 @@ const SystemStatus = builder.objectRef<object>("SystemStatus").implement({
       resolve: async (_system, _args, context) => (await dueNow(context).load("now")).count,
     }),
     flowsProcessing: t.int({ resolve: (_system, _args, { db }) => processingFlows(db) }),
-    sentLastMinute: t.int({ description: "Sent in the last minute.", resolve: async (_system, _args, context) => (await minute(context).load("now")).sent }),
+    sentLastMinute: t.int({
+      description: "Sent in the last minute.",
+      resolve: async (_system, _args, context) => (await minute(context).load("now")).sent,
+    }),
     failedLastMinute: t.int({ resolve: async (_system, _args, context) => (await minute(context).load("now")).failed }),
     oldestDueSeconds: t.float({
       description: "Age in seconds of the oldest due flow that a device could send.",

@@ -6,7 +6,13 @@ export type NodeStatus = typeof nodes.$inferSelect;
 
 /** Processes that live: one that died leaves its row behind. */
 export const runningNodes = (db: WorkspaceDb): Promise<NodeStatus[]> =>
-  db.read((tx) => tx.select().from(nodes).where(sql`${nodes.heartbeatAt} > now() - interval '1 minute'`).orderBy(asc(nodes.name)));
+  db.read((tx) =>
+    tx
+      .select()
+      .from(nodes)
+      .where(sql`${nodes.heartbeatAt} > now() - interval '1 minute'`)
+      .orderBy(asc(nodes.name)),
+  );
 
 export async function deviceCounts(db: WorkspaceDb): Promise<{ readonly online: number; readonly available: number }> {
   const { rows } = await db.read((tx) =>

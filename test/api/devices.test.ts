@@ -10,12 +10,15 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(() => server.database.pool.query("TRUNCATE devices, device_attempts CASCADE"));
 
-const CREATE = "mutation($input: CreateDeviceInput!) { createDevice(input: $input) { device { id name transport status hourlyLimit dailyLimit pausedAt } userErrors { code message field } } }";
+const CREATE =
+  "mutation($input: CreateDeviceInput!) { createDevice(input: $input) { device { id name transport status hourlyLimit dailyLimit pausedAt } userErrors { code message field } } }";
 
 const create = async (input: object) => (await server.query(CREATE, { input: { transport: "SIMULATOR", ...input } })).data.createDevice;
 
 const list = async (args: string) => {
-  const { data, errors } = await server.query(`{ devices(${args}) { nodes { id name } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`);
+  const { data, errors } = await server.query(
+    `{ devices(${args}) { nodes { id name } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`,
+  );
   expect(errors).toBeUndefined();
   return { names: data.devices.nodes.map(({ name }: { name: string }) => name).join(""), ...data.devices };
 };
@@ -33,7 +36,14 @@ describe("createDevice", () => {
     server.rung.length = 0;
     const { device, userErrors } = await create({ name: " Till 1 ", hourlyLimit: 10, simulatedLatencyMs: 5, simulatedFailureRate: 0.5 });
     expect(userErrors).toEqual([]);
-    expect(device).toMatchObject({ name: "Till 1", transport: "SIMULATOR", status: "OFFLINE", hourlyLimit: 10, dailyLimit: 800, pausedAt: null });
+    expect(device).toMatchObject({
+      name: "Till 1",
+      transport: "SIMULATOR",
+      status: "OFFLINE",
+      hourlyLimit: 10,
+      dailyLimit: 800,
+      pausedAt: null,
+    });
     expect(server.rung).toEqual(["devices"]);
   });
 
@@ -44,7 +54,11 @@ describe("createDevice", () => {
         { code: "INVALID", message: "A device's name must have 1 to 200 characters.", field: ["input", "name"] },
         { code: "INVALID", message: "hourlyLimit must be a number from 1 to 100,000, not 0.", field: ["input", "hourlyLimit"] },
         { code: "INVALID", message: "dailyLimit must be a number from 1 to 100,000, not 100001.", field: ["input", "dailyLimit"] },
-        { code: "INVALID", message: "simulatedLatencyMs must be 0 to 600,000 milliseconds, not -1.", field: ["input", "simulatedLatencyMs"] },
+        {
+          code: "INVALID",
+          message: "simulatedLatencyMs must be 0 to 600,000 milliseconds, not -1.",
+          field: ["input", "simulatedLatencyMs"],
+        },
         { code: "INVALID", message: "simulatedFailureRate is a share from 0 to 1, not 1.5.", field: ["input", "simulatedFailureRate"] },
       ],
     });
@@ -83,8 +97,22 @@ describe("a device", () => {
     await attempts(device.id, 2, 30);
     await attempts(device.id, 2, 120);
     await attempts(device.id, 9, 25 * 60);
-    workers.set(id, { processed: 4, averageSendMs: 12.5, queueDepth: 1, currentProcessing: 2, errorRate: 0.25, utilization: 0.1, lastActivityAt: null });
-    const show = async () => (await server.query("query($id: ID!) { device(id: $id) { isAvailable effectiveHourlyLimit load { messagesHour messagesToday currentProcessing score } worker { processed averageSendMilliseconds lastActivityAt } } }", { id: device.id })).data.device;
+    workers.set(id, {
+      processed: 4,
+      averageSendMs: 12.5,
+      queueDepth: 1,
+      currentProcessing: 2,
+      errorRate: 0.25,
+      utilization: 0.1,
+      lastActivityAt: null,
+    });
+    const show = async () =>
+      (
+        await server.query(
+          "query($id: ID!) { device(id: $id) { isAvailable effectiveHourlyLimit load { messagesHour messagesToday currentProcessing score } worker { processed averageSendMilliseconds lastActivityAt } } }",
+          { id: device.id },
+        )
+      ).data.device;
     expect(await show()).toEqual({
       isAvailable: true,
       effectiveHourlyLimit: 3,
@@ -98,9 +126,19 @@ describe("a device", () => {
   test("is changed, paused, resumed and deleted", async () => {
     const { device } = await create({ name: "a" });
     const run = async (mutation: string, args = "") =>
-      (await server.query(`mutation($id: ID!) { it: ${mutation}(${args || "id: $id"}) { ${mutation === "deleteDevice" ? "deletedDeviceId" : "device { name hourlyLimit pausedAt }"} userErrors { message } } }`, { id: device.id })).data.it;
-    expect(await run("updateDevice", 'input: { id: $id, name: "b" }')).toEqual({ device: { name: "b", hourlyLimit: 80, pausedAt: null }, userErrors: [] });
-    expect((await run("updateDevice", "input: { id: $id, name: null }")).userErrors).toEqual([{ message: "A device's name must have 1 to 200 characters." }]);
+      (
+        await server.query(
+          `mutation($id: ID!) { it: ${mutation}(${args || "id: $id"}) { ${mutation === "deleteDevice" ? "deletedDeviceId" : "device { name hourlyLimit pausedAt }"} userErrors { message } } }`,
+          { id: device.id },
+        )
+      ).data.it;
+    expect(await run("updateDevice", 'input: { id: $id, name: "b" }')).toEqual({
+      device: { name: "b", hourlyLimit: 80, pausedAt: null },
+      userErrors: [],
+    });
+    expect((await run("updateDevice", "input: { id: $id, name: null }")).userErrors).toEqual([
+      { message: "A device's name must have 1 to 200 characters." },
+    ]);
     const { pausedAt } = (await run("pauseDevice")).device;
     expect(pausedAt).not.toBeNull();
     expect((await run("pauseDevice")).device.pausedAt).toBe(pausedAt);
@@ -114,7 +152,13 @@ describe("devices", () => {
   test("are paged forwards and backwards without losing or repeating one, in any order", async () => {
     for (const name of ["c", "a", "b", "a", "d"]) await create({ name });
     await server.database.pool.query("UPDATE devices SET status_changed_at = '2026-11-22T01:00:00.123Z' WHERE name < 'c'");
-    for (const orderBy of ["", "orderBy: { field: NAME, direction: ASC }", "orderBy: { field: NAME, direction: DESC }", "orderBy: { field: MESSAGES_HOUR, direction: DESC }", "orderBy: { field: STATUS_CHANGED_AT, direction: ASC }"]) {
+    for (const orderBy of [
+      "",
+      "orderBy: { field: NAME, direction: ASC }",
+      "orderBy: { field: NAME, direction: DESC }",
+      "orderBy: { field: MESSAGES_HOUR, direction: DESC }",
+      "orderBy: { field: STATUS_CHANGED_AT, direction: ASC }",
+    ]) {
       const whole = await list(`first: 100 ${orderBy}`);
       let forward = "";
       let after = "";
@@ -142,8 +186,12 @@ describe("devices", () => {
     await server.database.pool.query("INSERT INTO devices (name, transport) SELECT 'd' || n, 'SIMULATOR' FROM generate_series(1, 120) n");
     const { nodes, totalCount, pageInfo } = await list("first: 1000");
     expect([nodes.length, totalCount, pageInfo.hasNextPage]).toEqual([100, 120, true]);
-    const { errors } = await server.query(`{ devices(after: "${pageInfo.endCursor}", orderBy: { field: NAME, direction: ASC }) { nodes { id } } }`);
-    expect(errors?.[0]?.message).toBe("The cursor in `after` belongs to a list in another order. Use it with the arguments it was given for.");
+    const { errors } = await server.query(
+      `{ devices(after: "${pageInfo.endCursor}", orderBy: { field: NAME, direction: ASC }) { nodes { id } } }`,
+    );
+    expect(errors?.[0]?.message).toBe(
+      "The cursor in `after` belongs to a list in another order. Use it with the arguments it was given for.",
+    );
   });
 
   test("are found by state and by name", async () => {

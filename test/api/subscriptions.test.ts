@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CloseCode } from "graphql-ws";
 import pino from "pino";
-import WebSocket from "ws";
+import { WebSocket } from "ws";
 import { createEventLog } from "../../src/events/log.ts";
 import { createTailer } from "../../src/events/tailer.ts";
 import { createBell } from "../../src/events/bell.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { enrolLeads } from "../../src/sequences/enrol.ts";
-import { testServer, type TestServer } from "../support/server.ts";
+import { testServer, type Loose, type TestServer } from "../support/server.ts";
 
 /** Waits last a two-hundredth of what they would. */
 const fastClock: Clock = {
@@ -50,10 +50,11 @@ async function activate(): Promise<string> {
   return `Flow:${flow.rows[0].id}`;
 }
 
-const EVENTS = "subscription($after: Cursor, $types: [FlowEventType!]) { flowEvents(after: $after, types: $types) { cursor type at flow { id status lead { name } } } }";
+const EVENTS =
+  "subscription($after: Cursor, $types: [FlowEventType!]) { flowEvents(after: $after, types: $types) { cursor type at flow { id status lead { name } } } }";
 
 /** Activates flows until the subscriber hears of one: it may not listen yet when the first is made. */
-async function firstEvent(events: AsyncIterator<{ data?: any; errors?: any } | null>): Promise<any> {
+async function firstEvent(events: AsyncIterator<{ data?: Loose; errors?: Loose } | null>): Promise<Loose> {
   const heard = events.next();
   let done = false;
   void heard.finally(() => (done = true));
@@ -65,7 +66,7 @@ async function firstEvent(events: AsyncIterator<{ data?: any; errors?: any } | n
 }
 
 /** The events of a stream of server-sent events, as they come. */
-async function* sse(query: string, variables: object, signal?: AbortSignal): AsyncGenerator<any> {
+async function* sse(query: string, variables: object, signal?: AbortSignal): AsyncGenerator<Loose> {
   const response = await fetch(server.url, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "text/event-stream", authorization: `Bearer ${server.secret}` },
@@ -74,7 +75,7 @@ async function* sse(query: string, variables: object, signal?: AbortSignal): Asy
   });
   expect(response.headers.get("content-type")).toContain("text/event-stream");
   let text = "";
-  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+  for await (const part of (response.body ?? new ReadableStream<BufferSource>()).pipeThrough(new TextDecoderStream())) {
     text += part;
     const blocks = text.split("\n\n");
     text = blocks.pop() ?? "";
@@ -86,7 +87,7 @@ async function* sse(query: string, variables: object, signal?: AbortSignal): Asy
 }
 
 describe.each(["graphql-ws", "server-sent events"])("a subscription over %s", (kind) => {
-  const subscribe = (query: string, variables: Record<string, unknown> = {}): AsyncIterableIterator<any> =>
+  const subscribe = (query: string, variables: Record<string, unknown> = {}): AsyncIterableIterator<Loose> =>
     kind === "graphql-ws" ? server.webSocket().iterate({ query, variables }) : sse(query, variables);
 
   test("gives what happens, with the flow as it is now", async () => {
@@ -102,12 +103,17 @@ describe.each(["graphql-ws", "server-sent events"])("a subscription over %s", (k
     await live.return?.();
     const missed = await activate();
     const resumed = subscribe(EVENTS, { after: cursor });
-    let heard: any;
+    let heard: Loose;
     do heard = (await resumed.next()).value.data.flowEvents;
     while (heard.flow.id !== missed);
-    await server.database.pool.query("UPDATE flows SET status = 'SENT', queued = false, attempted_at = now(), settled_at = now(), sent_at = now() WHERE id = $1", [missed.slice(5)]);
     await server.database.pool.query(
-      "INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_SENT', id, sequence_id FROM flows WHERE id = $1", [missed.slice(5)]);
+      "UPDATE flows SET status = 'SENT', queued = false, attempted_at = now(), settled_at = now(), sent_at = now() WHERE id = $1",
+      [missed.slice(5)],
+    );
+    await server.database.pool.query(
+      "INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_SENT', id, sequence_id FROM flows WHERE id = $1",
+      [missed.slice(5)],
+    );
     bell.ring("events");
     expect((await resumed.next()).value.data.flowEvents).toMatchObject({ type: "FLOW_SENT", flow: { id: missed, status: "SENT" } });
     await resumed.return?.();
@@ -134,7 +140,7 @@ describe("the token of a subscription", () => {
   });
 
   test("may be spelt in any case there, and serves queries and mutations too", async () => {
-    const events = server.webSocket().iterate<any>({ query: "{ viewer { token { name } } }" });
+    const events = server.webSocket().iterate<Loose>({ query: "{ viewer { token { name } } }" });
     expect((await events.next()).value?.data.viewer.token.name).toBe("admin");
     const invalid = server.webSocket().iterate({ query: "{ nothing }" });
     await expect(invalid.next()).rejects.toMatchObject([{ extensions: { code: "BAD_USER_INPUT" } }]);
@@ -144,19 +150,21 @@ describe("the token of a subscription", () => {
     const client = server.webSocket(await server.tokenFor(["READ"]));
     const open = Array.from({ length: 100 }, () => client.iterate({ query: EVENTS }));
     const pending = open.map((events) => events.next());
-    const { errors } = (await client.iterate({ query: EVENTS }).next()).value as any;
+    const { errors } = (await client.iterate<Loose>({ query: EVENTS }).next()).value;
     expect(errors[0].extensions).toEqual({ code: "RATE_LIMITED", retryAfter: 30 });
-    await Promise.all(open.map((events) => events.return?.()));
-    void pending;
+    for (const events of open) await events.return?.();
+    await Promise.allSettled(pending);
   });
 
   test("ends it within 30 seconds of being revoked", async () => {
     const secret = await server.tokenFor(["READ"]);
-    const events = server.webSocket(secret).iterate<any>({ query: EVENTS });
+    const events = server.webSocket(secret).iterate<Loose>({ query: EVENTS });
     await firstEvent(events);
-    await server.database.pool.query("UPDATE api_tokens SET revoked_at = now() WHERE hash = $1", [createHash("sha256").update(secret).digest()]);
+    await server.database.pool.query("UPDATE api_tokens SET revoked_at = now() WHERE hash = $1", [
+      createHash("sha256").update(secret).digest(),
+    ]);
     const started = performance.now();
-    let last: any;
+    let last: Loose;
     for (let next = await events.next(); !next.done; next = await events.next()) last = next.value;
     expect(last.errors[0].extensions.code).toBe("UNAUTHENTICATED");
     expect(performance.now() - started).toBeLessThan(30_000 / 200 + 1000);

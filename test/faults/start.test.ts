@@ -44,7 +44,7 @@ describe.sequential("npm start", () => {
   });
 
   test("says who has the port, before anything else is begun", async () => {
-    const other = createServer().listen(Number(settings["PORT"]), "127.0.0.1");
+    const other = createServer((socket) => socket.destroy()).listen(Number(settings["PORT"]), "127.0.0.1");
     await once(other, "listening");
     expect(await failureOf({})).toMatch(/Port \d+ on 127\.0\.0\.1 is taken, .*choose another port: PORT=\d+ npm start/);
     await expect(stat(join(dir, "data"))).rejects.toThrow("ENOENT");

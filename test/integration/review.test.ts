@@ -23,6 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
+  await pool.query("DELETE FROM enrollment_queue"); // what a test before left
   workspaceId = await addWorkspace(pool);
 });
 afterEach(() => expectCountsTrue(pool));
@@ -175,14 +176,18 @@ describe("whatever races", () => {
       () => other.query("UPDATE leads SET trigger = $2 WHERE id = ANY ($1::uuid[])", [leadIds.filter(() => random() < 0.3), pick(words)]),
       () => other.query("UPDATE leads SET trigger = $2 WHERE id = $1", [pick(leadIds), pick(words)]),
       () => setActive(other, pick(sequences), true),
-      () => other.query("INSERT INTO sequence_steps (workspace_id, sequence_id, day_number, trigger, next_trigger, is_entry_point, message_text) VALUES ($1, $2, 9, 'c', 'a2', true, 'c') ON CONFLICT DO NOTHING", [workspaceId, sequences[0]]),
+      () => other.query("INSERT INTO sequence_steps (workspace_id, sequence_id, day_number, trigger, next_trigger, is_entry_point, message_text) VALUES ($1, $2, 9, 'c', 'a2', true, 'c')", [workspaceId, sequences[0]]),
       () => reviewWorkspace(other, workspaceId, 0),
       () => enrolAll(other, { batch: 7 }),
       () => enrolAll(pool, { batch: 13 }),
       () => addLeads(other, workspaceId, 3, pick(words)),
     ];
     const deadlocks: unknown[] = [];
-    const run = async (act: () => Promise<unknown>) => act().catch((error: { code?: string }) => (error.code === "40P01" ? deadlocks.push(error) : Promise.reject(error)));
+    const run = (act: () => Promise<unknown>) =>
+      act().catch((error: { code?: string }) => {
+        if (error.code === "40P01") deadlocks.push(error);
+        else if (error.code !== "23505") throw error; // the step is there already
+      });
     for (let round = 0; round < 6; round++) await Promise.all(Array.from({ length: 6 }, () => run(pick(acts))));
     await setActive(other, sequences[0] ?? "", true);
     await enrolAll(pool);
@@ -193,11 +198,9 @@ describe("whatever races", () => {
       `WITH should AS (
          SELECT DISTINCT l.id AS lead_id, st.sequence_id FROM leads l JOIN sequence_steps st ON st.workspace_id = l.workspace_id AND st.is_entry_point AND st.trigger = ANY (trigger_words(l.trigger))
            JOIN sequences s ON s.id = st.sequence_id WHERE l.workspace_id = $1 AND s.is_active AND s.is_sound),
-       is AS (SELECT lead_id, sequence_id, count(*) AS times FROM enrollments WHERE workspace_id = $1 GROUP BY 1, 2)
-       SELECT * FROM should FULL JOIN is USING (lead_id, sequence_id) WHERE should IS NULL AND times > 1 OR is.times IS DISTINCT FROM 1 AND should IS NOT NULL`
-        .replaceAll(" is AS", " inside AS")
-        .replaceAll("JOIN is ", "JOIN inside ")
-        .replaceAll("is.times", "inside.times"),
+       entered AS (SELECT lead_id, sequence_id, count(*) AS times FROM enrollments WHERE workspace_id = $1 GROUP BY 1, 2)
+       SELECT lead_id, sequence_id, coalesce(e.times, 0) AS times
+         FROM should s FULL JOIN entered e USING (lead_id, sequence_id) WHERE coalesce(e.times, 0) <> 1`,
       [workspaceId],
     );
     expect(wrong).toEqual([]);
@@ -222,17 +225,23 @@ describe("whatever races", () => {
     expect(await enrolled()).toBe(3);
   });
 
-  test("an operator's edit that falls into a review is not ended as a deadlock", async () => {
+  // An UPDATE holds its row before its triggers ask for the workspace.
+  test.each([
+    ["a review", () => reviewWorkspace(pool, workspaceId, 0)],
+    ["enrolling", () => enrolAll(pool)],
+  ])("%s does not wait for a sequence that is being changed: the operator's statement might be the one to fail", async (_what, run) => {
     const id = await addSequence(pool, workspaceId, STEPS);
-    const [editor, reviewer] = [await pool.connect(), await pool.connect()];
+    await enrolAll(pool);
+    await addLeads(pool, workspaceId, 2, "one");
+    const editor = await pool.connect();
     await editor.query("BEGIN");
-    await editor.query("SELECT FROM sequences WHERE id = $1 FOR NO KEY UPDATE", [id]); // as an UPDATE does before its triggers run
-    const review = reviewWorkspace({ connect: async () => reviewer } as unknown as pg.Pool, workspaceId, 0);
-    await eventually(async () => (await query(pool, "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0, "the review waits");
+    await editor.query("SELECT FROM sequences WHERE id = $1 FOR NO KEY UPDATE", [id]);
+    await run();
     await editor.query("UPDATE sequences SET name = 'New' WHERE id = $1", [id]);
     await editor.query("COMMIT");
     editor.release();
-    await review;
+    await enrolAll(pool);
+    expect(await enrolled()).toBe(2);
     expect(await workspacesToReview(pool)).not.toContain(workspaceId);
   });
 });
@@ -252,17 +261,34 @@ describe("a storm of 20,000 leads", () => {
     await addSequence(pool, workspaceId, STEPS);
     await addLeads(pool, workspaceId, 500, "one");
     const clock = createManualClock();
-    const enroller = createEnroller({ pool, clock, logger: silent, intervalMs: MINUTE_MS, batch: 100, perSecond: 10, minStepDelayHours: 0, onEnrolled: () => {} });
+    let stopAt = Infinity;
+    let stopped: Promise<void> | undefined;
+    const onEnrolled = () => {
+      if (--stopAt === 0) stopped = enroller.stop();
+    };
+    const enroller = createEnroller({ pool, clock, logger: silent, intervalMs: MINUTE_MS, batch: 100, perSecond: 10, minStepDelayHours: 0, onEnrolled });
     const run = enroller.runOnce();
-    await eventually(async () => (await enrolled()) === 100, "the first batch");
     await eventually(() => clock.pending() === 1, "it pauses");
-    await clock.advance(9_999);
     expect(await enrolled()).toBe(100);
-    await clock.advance(1);
-    await eventually(async () => (await enrolled()) === 200, "the second batch");
-    await enroller.stop(); // whether it pauses yet or still commits
+    await clock.advance(9_000);
+    expect(await enrolled()).toBe(100);
+    stopAt = 1; // by what the next batch brings
+    await clock.advance(1_000);
     await run;
+    await stopped;
     expect(await enrolled()).toBe(200);
+  });
+
+  test("stops at once while it waits for its turn", async () => {
+    await addSequence(pool, workspaceId, STEPS);
+    await addLeads(pool, workspaceId, 500, "one");
+    const clock = createManualClock();
+    const enroller = createEnroller({ pool, clock, logger: silent, intervalMs: MINUTE_MS, batch: 100, perSecond: 1, minStepDelayHours: 0, onEnrolled: () => {} });
+    const run = enroller.runOnce();
+    await eventually(() => clock.pending() === 1, "it pauses");
+    await enroller.stop();
+    await run;
+    expect(await enrolled()).toBe(100);
   });
 });
 

@@ -46,7 +46,7 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
 async function answering(url: string, child: ChildProcess, output: () => string): Promise<void> {
   for (const since = Date.now(); Date.now() - since < START_TIMEOUT_MS; await delay(25)) {
     if (child.exitCode !== null) throw new Error(`the server has ended:\n${output()}`);
-    const answer = await fetch(`${url}/health`).catch(() => undefined);
+    const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
     if (answer?.ok) return;
   }
   child.kill("SIGKILL");

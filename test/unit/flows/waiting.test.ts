@@ -25,8 +25,14 @@ describe("what a flow waits for", () => {
   test("is its time, and says which", () => expect(waits({ dueAt: later })).toEqual([["NOT_DUE", later]]));
 
   test("has no known time while something is paused, for the delay stands still", () => {
-    expect(waits({ dueAt: later, sequenceStatus: "PAUSED" })).toEqual([["SEQUENCE_PAUSED", null], ["NOT_DUE", null]]);
-    expect(waits({ dueAt: later, enrollmentStatus: "PAUSED" })).toEqual([["ENROLLMENT_PAUSED", null], ["NOT_DUE", null]]);
+    expect(waits({ dueAt: later, sequenceStatus: "PAUSED" })).toEqual([
+      ["SEQUENCE_PAUSED", null],
+      ["NOT_DUE", null],
+    ]);
+    expect(waits({ dueAt: later, enrollmentStatus: "PAUSED" })).toEqual([
+      ["ENROLLMENT_PAUSED", null],
+      ["NOT_DUE", null],
+    ]);
   });
 
   test("is a device: one that is online, or one below its limits", () => {
@@ -35,7 +41,12 @@ describe("what a flow waits for", () => {
   });
 
   test("is every gate that is closed, not just the first", () => {
-    const all = waits({ dueAt: later, sequenceStatus: null, enrollmentStatus: "PAUSED", devices: { online: 0, hasRoom: false, roomAt: null } });
+    const all = waits({
+      dueAt: later,
+      sequenceStatus: null,
+      enrollmentStatus: "PAUSED",
+      devices: { online: 0, hasRoom: false, roomAt: null },
+    });
     expect(all.map(([reason]) => reason)).toEqual(["SEQUENCE_PAUSED", "ENROLLMENT_PAUSED", "NOT_DUE", "NO_DEVICE_ONLINE"]);
   });
 });

@@ -44,10 +44,15 @@ export async function benchImport(rows = ROWS): Promise<void> {
   }
 }
 
-async function ready(server: ChildProcess): Promise<void> {
-  for await (const chunk of server.stdout ?? []) if (String(chunk).includes("Rentak is ready")) break;
-  if (server.exitCode !== null) throw new Error("the server has ended");
-  server.stdout?.resume();
+function ready(server: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    server.stdout?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes("The admin token is in") || output.includes("Admin token")) resolve();
+    });
+    server.on("exit", () => reject(new Error("the server has ended")));
+  });
 }
 
 async function send(port: number, secret: string, rows: number): Promise<string> {

@@ -1,11 +1,13 @@
 -- For those who look straight into Postgres. The views are split into branches (UNION ALL) so that a condition on a constant column drops
 -- the branches that cannot match: a search for what is pending or processing then reads an index of few rows, not every flow ever sent.
 
--- Attempted and not settled. Found through the attempts since settled_until: an index on flows would make every settle a non-HOT update.
+-- Attempted and not settled. Found through the attempts since settled_until: an index on flows would make every settle a non-HOT update. The
+-- subquery is closed (OFFSET 0), so that each attempt looks its flow up by the key, whatever the statistics say.
 CREATE VIEW processing_flows WITH (security_invoker = true) AS
 SELECT f.*
-  FROM device_attempts a JOIN flows f ON f.id = a.flow_id
- WHERE a.at >= (SELECT settled_until FROM dispatch_lease) AND f.attempted_at IS NOT NULL AND f.settled_at IS NULL;
+  FROM device_attempts a
+ CROSS JOIN LATERAL (SELECT * FROM flows f WHERE f.id = a.flow_id AND f.attempted_at IS NOT NULL AND f.settled_at IS NULL OFFSET 0) AS f
+ WHERE a.at >= (SELECT settled_until FROM dispatch_lease);
 --> statement-breakpoint
 CREATE VIEW sequence_contacts WITH (security_invoker = true) AS
 SELECT f.id, f.workspace_id, f.sequence_id, f.step_id AS sequence_stepid, c.phone AS contact_phone, c.name AS contact_name,

@@ -41,16 +41,17 @@ export async function joinNodes(pool: pg.Pool, name: string, clock: Clock): Prom
   });
   let observed: { nodeId: string; beat: number; since: number } | undefined;
 
-  const isDead = (holderId: string, beat: number) => {
+  /** `askedAt`: before the beat was read. By the time of the answer, this process may have been suspended for minutes. */
+  const isDead = (holderId: string, beat: number, askedAt: number) => {
     if (observed?.nodeId !== holderId || observed.beat !== beat) observed = { nodeId: holderId, beat, since: clock.monotonic() };
-    return clock.monotonic() - observed.since >= DEAD_AFTER_MS;
+    return askedAt - observed.since >= DEAD_AFTER_MS;
   };
 
-  const judge = ({ node_id, name: holderName, beat }: Holder): Takeover["from"] | null => {
+  const judge = ({ node_id, name: holderName, beat }: Holder, askedAt: number): Takeover["from"] | null => {
     if (node_id === null) return "nobody";
     // Its row was replaced by ours, or was swept away long after it died.
     if (holderName === null || beat === null) return "predecessor";
-    return isDead(node_id, beat) ? "dead" : null;
+    return isDead(node_id, beat, askedAt) ? "dead" : null;
   };
 
   return {
@@ -67,10 +68,11 @@ export async function joinNodes(pool: pg.Pool, name: string, clock: Clock): Prom
     },
 
     async takeOver() {
+      const askedAt = clock.monotonic();
       const { rows } = await pool.query<Holder>("SELECT l.node_id, n.name, n.beat FROM dispatch_lease l LEFT JOIN nodes n ON n.id = l.node_id");
       const holder = rows[0];
       if (holder === undefined) throw new Error("the row of dispatch_lease is gone");
-      const from = judge(holder);
+      const from = judge(holder, askedAt);
       if (from === null) return null;
       return transaction(pool, async (client) => {
         // FOR UPDATE waits for the attempts that are committing under the old epoch, and holds back those that would come after.

@@ -29,6 +29,7 @@ export type SendingDevice = {
   readonly forgetAttempt: (at: number) => void;
 };
 
+/** How its one attempt ended. What was not attempted was not on the wire: it costs the device no wait, and says nothing of how well it sends. */
 export type Sent = "sent" | "failed" | "not attempted";
 
 const MISSED: Outcome = { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
@@ -41,7 +42,7 @@ export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: S
   if (flow.template === null) return endUnattempted({ kind: "skipped", reason: "STEP_REMOVED" }).then(() => "not attempted");
   if (flow.lead === null) return endUnattempted({ kind: "skipped", reason: "OPERATOR" }).then(() => "not attempted");
   const rendered = renderTemplate(flow.template, flow.lead, flow.id);
-  if ("error" in rendered) return endUnattempted({ kind: "unrenderable", message: rendered.error }).then(() => "failed");
+  if ("error" in rendered) return endUnattempted({ kind: "unrenderable", message: rendered.error }).then(() => "not attempted");
 
   const attemptId = deps.newId();
   // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
@@ -55,7 +56,7 @@ export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: S
     deps.logger.error({ err: error, flowId: flow.id }, "a flow cannot be attempted");
     device.forgetAttempt(at);
     await endUnattempted({ kind: "unrenderable", message: "Its text cannot be stored." });
-    return "failed";
+    return "not attempted";
   }
   if (answer !== "unanswered" && !answer.attempted) {
     device.forgetAttempt(at);

@@ -15,9 +15,21 @@ export type Position = {
   readonly within?: { readonly until: string; readonly place: Place };
 };
 
-const SNAPSHOT = /^\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20})*)?$/;
+const SNAPSHOT = /^(\d{1,20}):(\d{1,20}):(\d{1,20}(?:,\d{1,20})*)?$/;
 const XID = /^\d{1,20}$/;
+const MAX_XID = 2n ** 64n - 1n;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const isXid = (text: string): boolean => XID.test(text) && BigInt(text) <= MAX_XID;
+
+/** Whether Postgres takes it as a pg_snapshot: xmin:xmax:xip, where xip are those between the two, in order. */
+function isSnapshot(text: string): boolean {
+  const [, xmin, xmax, xip] = SNAPSHOT.exec(text) ?? [];
+  if (xmin === undefined || xmax === undefined) return false;
+  const open = xip?.split(",").map(BigInt) ?? [];
+  const isInOrder = open.every((xid, index) => xid >= BigInt(xmin) && xid < BigInt(xmax) && (index === 0 || xid > (open[index - 1] ?? 0n)));
+  return BigInt(xmin) > 0n && BigInt(xmin) <= BigInt(xmax) && BigInt(xmax) <= MAX_XID && isInOrder;
+}
 
 export function encodeCursor({ generation, seen, within }: Position): string {
   const parts = within ? [generation, seen, within.until, within.place.xid, within.place.id] : [generation, seen];
@@ -27,7 +39,7 @@ export function encodeCursor({ generation, seen, within }: Position): string {
 /** Throws CursorError where `cursor` is none of this log's. */
 export function decodeCursor(cursor: string, generation: string): Position {
   const [from = "", seen = "", until, xid = "", id = ""] = Buffer.from(cursor, "base64url").toString("latin1").split("|");
-  const wellFormed = UUID.test(from) && SNAPSHOT.test(seen) && (until === undefined || (SNAPSHOT.test(until) && XID.test(xid) && UUID.test(id)));
+  const wellFormed = UUID.test(from) && isSnapshot(seen) && (until === undefined || (isSnapshot(until) && isXid(xid) && UUID.test(id)));
   if (!wellFormed) throw new CursorError("'after' is not a cursor. Pass the 'cursor' of an event that you have received, unchanged, or leave 'after' out to begin with what happens now.");
   if (from !== generation) {
     throw new CursorError("'after' is a cursor of an event log that this one has replaced, after a restore say. Leave 'after' out, and read anew what you keep a copy of.");

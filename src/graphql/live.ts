@@ -3,6 +3,7 @@ import type { Access, Tokens } from "../access/tokens.ts";
 import { SECOND_MS, type Clock } from "../lib/clock.ts";
 import { createLoop } from "../lib/loop.ts";
 import type { ApiContext } from "./context.ts";
+import { shownAhead } from "./shown-ahead.ts";
 import { rateLimited, unauthenticated } from "./errors.ts";
 
 const MAX_PER_TOKEN = 100;
@@ -70,9 +71,9 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
         close();
         return source.errors ? { ...source, errors: source.errors.map(mask) } : source;
       }
-      // A fresh context for each event: its loaders would show the event's object as it was when it was first read.
-      const show = (event: unknown) => execute({ ...args, rootValue: event, contextValue: { ...context, signal: controller.signal } });
-      return results({ source: source[Symbol.asyncIterator](), show, signal: controller.signal, close, mask });
+      const contextNow = sharedForATurn(() => ({ ...context, signal: controller.signal }));
+      const show = async (event: unknown) => execute({ ...args, rootValue: event, contextValue: contextNow() });
+      return shownAhead({ source: source[Symbol.asyncIterator](), show, signal: controller.signal, close, mask });
     } catch (error) {
       close();
       throw error;
@@ -90,55 +91,17 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
   };
 }
 
-type Results = {
-  readonly source: AsyncIterator<unknown>;
-  readonly show: (event: unknown) => ExecutionResult | Promise<ExecutionResult>;
-  readonly signal: AbortSignal;
-  readonly close: () => void;
-  readonly mask: (error: unknown) => GraphQLError;
-};
-
-/** Each event as a result. Ends with its source, or as soon as the signal says so, whatever the source is waiting for. */
-function results({ source, show, signal, close, mask }: Results): AsyncIterableIterator<ExecutionResult> {
-  const aborted = new Promise<IteratorReturnResult<undefined>>((resolve) => {
-    const end = () => resolve({ done: true, value: undefined });
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
-  let ended = false;
-  const end = () => {
-    ended = true;
-    close();
-    // Not waited for: a generator that waits for its next event returns only then.
-    void Promise.resolve(source.return?.()).catch(() => {});
-  };
-  const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
-  return {
-    async next() {
-      if (ended) return done;
-      try {
-        const next = await Promise.race([source.next(), aborted]);
-        if (!next.done) {
-          const result = await show(next.value);
-          return { done: false, value: result.errors ? { ...result, errors: result.errors.map(mask) } : result };
-        }
-        // Why the server ended it, where there is something to say.
-        const reason: unknown = signal.reason;
-        end();
-        return signal.aborted && reason instanceof Error && "extensions" in reason
-          ? { done: false, value: { errors: [mask(reason)] } }
-          : done;
-      } catch (error) {
-        end();
-        return { done: false, value: { errors: [mask(error)] } };
-      }
-    },
-    async return() {
-      end();
-      return done;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
+/** One context for the events of one turn of the event loop, so that what they show is read in one go, and a fresh one for the next turn: its
+ *  loaders would show an object as it was when it was first read. */
+function sharedForATurn<T>(make: () => T): () => T {
+  let shared: { readonly value: T } | undefined;
+  return () => {
+    if (!shared) {
+      shared = { value: make() };
+      setImmediate(() => {
+        shared = undefined;
+      });
+    }
+    return shared.value;
   };
 }

@@ -121,7 +121,8 @@ function createParser(delimiter: string): RowParser {
     // With `raw`, a record is more than the library's types say.
     on_record: (parsed: unknown) => {
       const { record, raw } = parsed as { record: string[]; raw: string };
-      rows.push({ cells: record, line: line + leadingBreaks(raw), raw: raw.replace(OUTER_BREAKS, ""), hasStrayQuote: record.some(isStray) });
+      const text = raw.replace(OUTER_BREAKS, "");
+      rows.push({ cells: record, line: line + leadingBreaks(raw), raw: text, hasStrayQuote: record.some(isStray) });
       line += lineBreaks(raw);
       return null;
     },

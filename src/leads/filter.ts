@@ -82,8 +82,10 @@ function readPhones(phones: readonly string[], defaultCountry: string): Result<s
   return errors.length > 0 ? refused(...errors) : ok(parsed.flatMap((phone) => (phone.ok ? [phone.phone] : [])));
 }
 
-/** By the index leads_trigger_words, whose expression this is. */
-const carries = (word: string): SQL => sql`(${leads.trigger} IS NOT NULL AND trigger_words(${leads.trigger}) @> ARRAY[${word}::text])`;
+/** The index leads_trigger_words has this expression. Below row-level security Postgres does not use it, for its operator is not leakproof;
+ *  the cheap look for the word's letters then spares nearly every row the dear one. */
+const carries = (word: string): SQL =>
+  sql`(${leads.trigger} IS NOT NULL AND strpos(${leads.trigger}, ${word}) > 0 AND trigger_words(${leads.trigger}) @> ARRAY[${word}::text])`;
 
 function isEnrolled(sequenceId: string, statuses: Optional<readonly string[]>): SQL {
   const inState = statuses ? sql` AND e.status = ANY (${sql.param([...statuses])}::text[])` : sql``;

@@ -43,7 +43,10 @@ LeadRef.implement({
     phone: t.expose("phone", { type: "PhoneNumber" }),
     name: t.exposeString("name", { nullable: true }),
     niche: t.exposeString("niche", { nullable: true }),
-    triggers: t.stringList({ description: "The triggers set on the lead now, in order.", resolve: ({ trigger }) => parseTriggers(trigger ?? "") }),
+    triggers: t.stringList({
+      description: "The triggers set on the lead now, in order.",
+      resolve: ({ trigger }) => parseTriggers(trigger ?? ""),
+    }),
     triggerStates: t.field({
       type: [TriggerStateType],
       description: "What became of each of them: enrolled, or why not.",

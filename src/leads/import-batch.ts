@@ -1,7 +1,7 @@
-// Some rows of an import, written with one statement. An empty cell leaves what the lead has. The triggers of a row are added to the lead's: a file
-// never takes one away. Whoever has opted out keeps triggers and consent as they are, for the list may be older than the opt-out.
+// Some rows of an import, written with one statement. An empty cell leaves what the lead has. The triggers of a row are added to the lead's:
+// a file never takes one away. Whoever has opted out keeps triggers and consent as they are, for the list may be older than the opt-out.
 
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import type { Tx } from "../db/workspace.ts";
 import { ok, refused, type Result } from "../lib/errors.ts";
 import { excerpt, storable } from "../lib/text.ts";
@@ -63,8 +63,8 @@ export const rejected = ({ line, raw }: Pick<RawRow, "line" | "raw">, reason: st
 
 function readRaw(columns: Columns, row: RawRow, defaults: RowDefaults) {
   if (!row.hasStrayQuote) return readRow(columns, row.cells, defaults);
-  const reason = "A quote is opened here and not closed before the end of the line; close it, or write it twice where it belongs to the text";
-  return { ok: false, reason } as const;
+  const right = "close it, or write it twice where it belongs to the text";
+  return { ok: false, reason: `A quote is opened here and not closed before the end of the line; ${right}` } as const;
 }
 
 type MergeResult = { readonly ok: true; readonly value: Merged } | { readonly ok: false; readonly reason: string };
@@ -93,25 +93,33 @@ function mergeInto(before: Merged | undefined, lead: ImportedLead, row: RawRow):
 
 const newTriggers = sql`without_triggers(excluded.trigger, trigger_words(leads.trigger))`;
 const allTriggers = sql`concat_ws(',', nullif(leads.trigger, ''), ${newTriggers})`;
+const agreed = (column: SQL) => sql`CASE WHEN leads.opted_out_at IS NULL THEN coalesce(excluded.${column}, leads.${column}) ELSE leads.${column} END`;
 const allAttributes = sql`leads.attributes || excluded.attributes`;
 
-async function writeLeads(tx: Tx, workspaceId: string, importId: string, leads: readonly Merged[]): Promise<{ created: number; refused: readonly string[] }> {
+type WrittenLeads = {
+  readonly created: number;
+  /** Phones of leads that exist and cannot take more. */
+  readonly refused: readonly string[];
+};
+
+async function writeLeads(tx: Tx, workspaceId: string, importId: string, leads: readonly Merged[]): Promise<WrittenLeads> {
   if (leads.length === 0) return { created: 0, refused: [] };
   const given = leads.map(({ lead: { triggers, ...rest } }) => ({ ...rest, trigger: triggers.length > 0 ? triggers.join(",") : null }));
   const { rows } = await tx.execute<{ created: number; refused: string[] }>(sql`
     WITH given AS MATERIALIZED (
       SELECT * FROM json_to_recordset(${JSON.stringify(given)}::json)
-        AS g (phone text, name text, niche text, trigger text, attributes jsonb, "timeZone" text, "consentSource" text, "consentAt" timestamptz)),
+        AS g (phone text, name text, niche text, trigger text, attributes jsonb, "timeZone" text,
+              "consentSource" text, "consentAt" timestamptz)),
     written AS (
       INSERT INTO leads (workspace_id, import_id, phone, name, niche, trigger, attributes, time_zone, consent_source, consent_at)
-      SELECT ${workspaceId}::uuid, ${importId}::uuid, phone, name, niche, trigger, attributes, "timeZone", "consentSource", "consentAt" FROM given
+      SELECT ${workspaceId}::uuid, ${importId}::uuid, phone, name, niche, trigger, attributes, "timeZone", "consentSource", "consentAt"
+        FROM given
           ON CONFLICT (workspace_id, phone) DO UPDATE
          SET import_id = excluded.import_id, name = coalesce(excluded.name, leads.name), niche = coalesce(excluded.niche, leads.niche),
              time_zone = coalesce(excluded.time_zone, leads.time_zone), attributes = ${allAttributes},
-             trigger = CASE WHEN leads.opted_out_at IS NOT NULL OR excluded.trigger IS NULL OR excluded.trigger = leads.trigger THEN leads.trigger
-                            ELSE ${allTriggers} END,
-             consent_source = CASE WHEN leads.opted_out_at IS NULL THEN coalesce(excluded.consent_source, leads.consent_source) ELSE leads.consent_source END,
-             consent_at = CASE WHEN leads.opted_out_at IS NULL THEN coalesce(excluded.consent_at, leads.consent_at) ELSE leads.consent_at END
+             trigger = CASE WHEN leads.opted_out_at IS NOT NULL OR excluded.trigger IS NULL OR excluded.trigger = leads.trigger
+                            THEN leads.trigger ELSE ${allTriggers} END,
+             consent_source = ${agreed(sql`consent_source`)}, consent_at = ${agreed(sql`consent_at`)}
        WHERE (leads.opted_out_at IS NOT NULL OR leads.trigger IS NULL OR excluded.trigger IS NULL
               OR length(leads.trigger) + length(excluded.trigger) < ${MAX_TRIGGERS_LENGTH}      -- spares most rows the exact, slower look
               OR length(${allTriggers}) <= ${MAX_TRIGGERS_LENGTH})
@@ -120,14 +128,18 @@ async function writeLeads(tx: Tx, workspaceId: string, importId: string, leads: 
                   AND octet_length((${allAttributes})::text) <= ${MAX_ATTRIBUTES_BYTES}))
       RETURNING phone, xmax = 0 AS is_new)                                                       -- an updated row has our lock in its xmax
     SELECT count(*) FILTER (WHERE is_new)::int AS created,
-           (SELECT coalesce(array_agg(phone), '{}') FROM given g WHERE NOT EXISTS (SELECT FROM written w WHERE w.phone = g.phone)) AS refused
+           (SELECT coalesce(array_agg(phone), '{}') FROM given g
+             WHERE NOT EXISTS (SELECT FROM written w WHERE w.phone = g.phone)) AS refused
       FROM written`);
   return rows[0] ?? { created: 0, refused: [] };
 }
 
-const FULL = `The lead would carry more than ${MAX_TRIGGERS_LENGTH} characters of triggers, or more than ${MAX_ATTRIBUTES} attributes or ${MAX_ATTRIBUTES_BYTES} bytes of them; remove some first`;
+const FULL =
+  `The lead would carry more than ${MAX_TRIGGERS_LENGTH} characters of triggers, or more than ${MAX_ATTRIBUTES} attributes or ` +
+  `${MAX_ATTRIBUTES_BYTES} bytes of them; remove some first`;
 
-/** Writes the batch and the import's progress, or neither: the counts are true at every moment. Refused where the import is running no more. */
+/** Writes the batch and the import's progress, or neither: the counts are true at every moment. Refused where the import is running no
+ *  more. */
 export async function writeBatch(tx: Tx, workspaceId: string, importId: string, batch: Batch, bytesRead: number): Promise<Result<null>> {
   const leads = batch.leads();
   const { created, refused: full } = await writeLeads(tx, workspaceId, importId, leads);

@@ -19,7 +19,10 @@ const LeadImportRejectConnection = connectionType("LeadImportReject", LeadImport
 
 type PageArgs = Parameters<typeof pageOf>[0];
 
-const rejectsOf = perParent<PageArgs, Slice<LeadImportReject>>((ids, args, { db }) => listRejects(db, ids, pageOf(args, REJECT_ORDER)), emptySlice);
+const rejectsOf = perParent<PageArgs, Slice<LeadImportReject>>(
+  (ids, args, { db }) => listRejects(db, ids, pageOf(args, REJECT_ORDER)),
+  emptySlice,
+);
 
 /** Unknown before the end where the sender did not say how much there is. */
 function progressOf({ status, bytesRead, bytesTotal }: LeadImport): number {
@@ -71,7 +74,8 @@ builder.mutationFields((t) => ({
   importLeads: t.field({
     type: ImportLeadsPayload,
     description:
-      "CSV with a header row; columns phone, name, niche, trigger, time_zone, consent_source, consent_at; any other becomes an attribute. Triggers and consent given here hold for rows that name none. Up to 25 MB; larger files are streamed to POST /imports/leads.",
+      "CSV with a header row; columns phone, name, niche, trigger, time_zone, consent_source, consent_at; any other becomes an attribute. " +
+      "Triggers and consent given here hold for rows that name none. Up to 25 MB; larger files are streamed to POST /imports/leads.",
     args: {
       file: t.arg({ type: "File", required: true }),
       triggers: t.arg.stringList(),

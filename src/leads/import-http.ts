@@ -1,5 +1,5 @@
-// POST /imports/leads: a CSV file of any size as the raw body. It is imported while it streams in, and the answer comes when it has been read to
-// its end: an earlier one would be missed by clients that read nothing before they have sent everything.
+// POST /imports/leads: a CSV file of any size as the raw body. It is imported while it streams in, and the answer comes when it has been
+// read to its end: an earlier one would be missed by clients that read nothing before they have sent everything.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
@@ -30,14 +30,17 @@ export function createImportHandler(deps: ImportHandlerDeps): (request: Incoming
     // What is left of the body is read and thrown away: a client that is still sending would miss the answer otherwise.
     request.resume();
     if (response.destroyed) return;
-    response.writeHead(answer.status, { "content-type": "application/json; charset=utf-8", ...answer.headers }).end(`${JSON.stringify(answer.body)}\n`);
+    response.writeHead(answer.status, { "content-type": "application/json; charset=utf-8", ...answer.headers });
+    response.end(`${JSON.stringify(answer.body)}\n`);
   };
 }
 
 type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> };
 
 async function importBody({ pool, tokens, importer }: ImportHandlerDeps, request: IncomingMessage): Promise<Answer> {
-  if (request.method !== "POST") return { ...failed(405, "INVALID", `Send the file by POST, such as: ${EXAMPLE}`), headers: { allow: "POST" } };
+  if (request.method !== "POST") {
+    return { ...failed(405, "INVALID", `Send the file by POST, such as: ${EXAMPLE}`), headers: { allow: "POST" } };
+  }
   const access = await authenticate(tokens, request);
   if ("status" in access) return access;
   const problem = contentProblem(request);
@@ -69,14 +72,17 @@ function contentProblem({ headers }: IncomingMessage): string | undefined {
     return `The body must be the file itself, with Content-Type: text/csv, not ${type}. For example: ${EXAMPLE}`;
   }
   const encoding = headers["content-encoding"];
-  return encoding === undefined || encoding === "identity" ? undefined : `The body must not be compressed; it has Content-Encoding: ${encoding}.`;
+  if (encoding === undefined || encoding === "identity") return undefined;
+  return `The body must not be compressed; it has Content-Encoding: ${encoding}.`;
 }
 
 function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "stream">> {
   const { searchParams } = new URL(request.url ?? "/", "http://localhost");
   // A misspelt one, left unnoticed, would import a whole file without its triggers.
   const unknown = [...searchParams.keys()].filter((name) => !PARAMETERS.some((known) => known === name));
-  if (unknown.length > 0) return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
+  if (unknown.length > 0) {
+    return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
+  }
   const given: Parameters = Object.fromEntries(searchParams);
   const consent = readConsent(given);
   if (!consent.ok) return consent;
@@ -92,7 +98,9 @@ function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "s
 
 function readConsent({ consentSource: source, consentAt }: Parameters): Result<ImportSource["consent"]> {
   if (source === undefined && consentAt === undefined) return ok(null);
-  if (source === undefined || consentAt === undefined) return refused(invalid("consentSource and consentAt belong together; give both, or neither.", "consentAt"));
+  if (source === undefined || consentAt === undefined) {
+    return refused(invalid("consentSource and consentAt belong together; give both, or neither.", "consentAt"));
+  }
   try {
     return ok({ source, at: parseDateTime(consentAt) });
   } catch (error) {
@@ -102,11 +110,11 @@ function readConsent({ consentSource: source, consentAt }: Parameters): Result<I
 }
 
 /** Nothing where the sender was gone before the header had come. */
-async function begin(importer: Importer, source: ImportSource & { readonly stream: IncomingMessage }): Promise<Result<BegunImport> | undefined> {
+async function begin(importer: Importer, source: ImportSource): Promise<Result<BegunImport> | undefined> {
   try {
     return await importer.begin(source);
   } catch (error) {
-    if (source.stream.readableAborted || source.stream.destroyed) return undefined;
+    if (source.stream.destroyed) return undefined;
     throw error;
   }
 }
@@ -117,7 +125,9 @@ const ANSWERS: Readonly<Record<ImportStatus, { readonly status: number; readonly
   CANCELLED: { status: 409, error: { code: "INVALID_STATE", message: "The import was cancelled. What was imported before stays." } },
   FAILED: {
     status: 422,
-    error: invalid("The import could not be finished; its last reject says where and why. What was imported before stays, and importing it again does no harm."),
+    error: invalid(
+      "The import could not be finished. Where a line is the reason, the last of its rejects names it. What was imported stays; sending it again does no harm.",
+    ),
   },
 };
 

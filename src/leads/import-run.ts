@@ -58,7 +58,8 @@ async function readSome(csv: CsvStream): Promise<{ readonly rows: readonly RawRo
 }
 
 type Writer = {
-  /** Waits for the batch before: one is written while the next is parsed, and no more are held. False where the import is running no more. */
+  /** Waits for the batch before: one is written while the next is parsed, and no more are held. False where the import is running no
+   *  more. */
   write(batch: Batch): Promise<boolean>;
   drained(): Promise<boolean>;
 };

@@ -30,12 +30,15 @@ export type ImportCall = {
 const MAX_FILE_NAME_LENGTH = 200;
 
 /** `isRepeat`: the same call was made before, with the same key; the id is that of its import. */
-export async function createImport(db: WorkspaceDb, call: ImportCall, idempotencyKey: string | null | undefined): Promise<Result<{ id: string; isRepeat: boolean }>> {
+export type CreatedImport = { readonly id: string; readonly isRepeat: boolean };
+
+export async function createImport(db: WorkspaceDb, call: ImportCall, idempotencyKey: string | null | undefined): Promise<Result<CreatedImport>> {
   let isRepeat = true;
   const created = await db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "importLeads", input: call }, async () => {
       const fileName = storable(call.fileName).slice(0, MAX_FILE_NAME_LENGTH) || "leads.csv";
-      const [row] = await tx.insert(leadImports).values({ workspaceId: db.id, fileName, bytesTotal: call.bytesTotal }).returning({ id: leadImports.id });
+      const values = { workspaceId: db.id, fileName, bytesTotal: call.bytesTotal };
+      const [row] = await tx.insert(leadImports).values(values).returning({ id: leadImports.id });
       isRepeat = false;
       return ok((row as { id: string }).id);
     }),
@@ -67,9 +70,12 @@ export async function failAbandonedImports(pool: Queryable): Promise<number> {
 export async function cancelImport({ db, bell }: LeadDeps, id: string): Promise<Result<string>> {
   const cancelled = await db.write(async (tx): Promise<Result<string>> => {
     const [row] = await tx.select({ status: leadImports.status }).from(leadImports).where(one(db.id, id)).for("update");
-    if (!row) return refused({ code: "NOT_FOUND", message: `There is no import LeadImport:${id}; the query leadImports lists them.`, field: ["id"] });
+    if (!row) {
+      return refused({ code: "NOT_FOUND", message: `There is no import LeadImport:${id}; the query leadImports lists them.`, field: ["id"] });
+    }
     if (row.status !== "RUNNING") {
-      return refused({ code: "INVALID_STATE", message: `This import is ${row.status.toLowerCase()} already; only one that is running can be cancelled.`, field: ["id"] });
+      const message = `This import is ${row.status.toLowerCase()} already; only one that is running can be cancelled.`;
+      return refused({ code: "INVALID_STATE", message, field: ["id"] });
     }
     await tx.update(leadImports).set({ status: "CANCELLED", finishedAt: sql`clock_timestamp()` }).where(one(db.id, id));
     return ok(id);

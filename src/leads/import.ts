@@ -32,8 +32,8 @@ export type BegunImport = {
 };
 
 export interface Importer {
-  /** Reads as far as the header, makes the import and goes on in the background. Refused where the header is wrong: nothing is kept then. The
-   *  stream is the caller's to end. Rejects where it breaks off before the header has come. */
+  /** Reads as far as the header, makes the import and goes on in the background. Refused where the header is wrong: nothing is kept then.
+   *  The stream is the caller's to end. Rejects where it breaks off before the header has come. */
   begin(source: ImportSource): Promise<Result<BegunImport>>;
   /** The import as it is now, then at most once a second as it goes on, and at once when it is over, which ends the iteration. */
   follow(db: WorkspaceDb, id: string, signal: AbortSignal): AsyncGenerator<LeadImport>;
@@ -135,7 +135,8 @@ async function open(stream: Readable, counted: { bytes: number }): Promise<Resul
     return ok(await openCsv(counting(stream, counted)));
   } catch (error) {
     if (!(error instanceof BrokenCsvError)) throw error;
-    return refused(invalid(`The first line must name the columns, and cannot be read. ${error.message} Right would be: phone,name,niche,trigger`, "file"));
+    const message = `The first line must name the columns, and cannot be read. ${error.message} Right would be: phone,name,niche,trigger`;
+    return refused(invalid(message, "file"));
   }
 }
 

@@ -67,7 +67,9 @@ export function checkLead(input: LeadInput, defaultCountry: string, path: readon
 }
 
 function checkPhone(phone: string | null, defaultCountry: string, field: string[]): Result<string> {
-  if (phone === null) return refused(invalid("A lead cannot be without a phone number; leave the field out to keep the one it has.", ...field));
+  if (phone === null) {
+    return refused(invalid("A lead cannot be without a phone number; leave the field out to keep the one it has.", ...field));
+  }
   const parsed = parsePhone(phone, defaultCountry);
   return parsed.ok ? ok(parsed.phone) : refused(invalid(`${parsed.reason}.`, ...field));
 }
@@ -88,39 +90,41 @@ function checkTimeZone(name: string | null, field: string[]): Result<string | nu
 export function checkConsent({ source, at }: Consent, field: string[]): Result<Consent> {
   const text = checkText(source, "source of the consent", MAX_SOURCE_LENGTH, [...field, "source"]);
   if (!text.ok) return text;
-  if (text.value === null) return refused(invalid("Say where the person agreed, such as 'web form 2026-10-01' or 'in store'.", ...field, "source"));
+  if (text.value === null) {
+    return refused(invalid("Say where the person agreed, such as 'web form 2026-10-01' or 'in store'.", ...field, "source"));
+  }
   return ok({ source: text.value, at });
 }
 
-function checkAttributes(attributes: Readonly<Record<string, unknown>> | null, field: string[]): Result<Readonly<Record<string, unknown>> | null> {
+type Attributes = Readonly<Record<string, unknown>>;
+
+function checkAttributes(attributes: Attributes | null, field: string[]): Result<Attributes | null> {
   if (attributes === null) return ok(null);
   const unusable = Object.keys(attributes).find((name) => !isPlaceholderName(name));
   if (unusable !== undefined) {
     const rule = "names have letters, digits, blanks, '_', '.' and '-', and at most 100 of them";
     return refused(invalid(`The attribute '${excerpt(unusable, 40)}' could not be used in a message: ${rule}.`, ...field));
   }
-  if (depthOf(attributes) > MAX_ATTRIBUTE_DEPTH) return refused(invalid(`Attributes are nested at most ${MAX_ATTRIBUTE_DEPTH} deep.`, ...field));
+  if (depthOf(attributes) > MAX_ATTRIBUTE_DEPTH) {
+    return refused(invalid(`Attributes are nested at most ${MAX_ATTRIBUTE_DEPTH} deep.`, ...field));
+  }
   return ok(attributes);
 }
 
-function depthOf(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
-  // Deeper than is allowed need not be known: a hostile input would otherwise be followed to the end of the stack.
-  const below = (part: unknown, left: number): number =>
-    left === 0 || typeof part !== "object" || part === null ? 0 : 1 + Math.max(0, ...Object.values(part).map((inner) => below(inner, left - 1)));
-  return below(value, MAX_ATTRIBUTE_DEPTH + 1);
+/** Deeper than is allowed need not be known: a hostile input would otherwise be followed to the end of the stack. */
+function depthOf(value: unknown, left = MAX_ATTRIBUTE_DEPTH + 1): number {
+  if (left === 0 || typeof value !== "object" || value === null) return 0;
+  return 1 + Object.values(value).reduce<number>((deepest, inner) => Math.max(deepest, depthOf(inner, left - 1)), 0);
 }
 
 /** The attributes that a lead has after `changes`; refused where they grow too many or too large. */
-export function mergeAttributes(
-  present: Readonly<Record<string, unknown>>,
-  changes: Readonly<Record<string, unknown>> | null,
-  field: readonly string[],
-): Result<Record<string, unknown>> {
-  const merged = changes === null ? {} : Object.fromEntries(Object.entries({ ...present, ...changes }).filter(([, value]) => value !== null));
+export function mergeAttributes(present: Attributes, changes: Attributes | null, field: readonly string[]): Result<Record<string, unknown>> {
+  const entries = changes === null ? [] : Object.entries({ ...present, ...changes }).filter(([, value]) => value !== null);
+  const merged = Object.fromEntries(entries);
   const count = Object.keys(merged).length;
   const bytes = Buffer.byteLength(JSON.stringify(merged));
   if (count <= MAX_ATTRIBUTES && bytes <= MAX_ATTRIBUTES_BYTES) return ok(merged);
   const most = `at most ${MAX_ATTRIBUTES}, of ${MAX_ATTRIBUTES_BYTES} bytes together, are allowed`;
-  return refused({ code: "LIMIT_EXCEEDED", message: `The lead would have ${count} attributes of ${bytes} bytes; ${most}.`, field: [...field] });
+  const message = `The lead would have ${count} attributes of ${bytes} bytes; ${most}.`;
+  return refused({ code: "LIMIT_EXCEEDED", message, field: [...field] });
 }

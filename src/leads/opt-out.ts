@@ -3,6 +3,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { enrollmentQueue, leads } from "../db/tables/leads.ts";
 import type { Tx } from "../db/workspace.ts";
+import { DAY_MS } from "../lib/clock.ts";
 import { invalid, ok, refused, type Result } from "../lib/errors.ts";
 import { openEnrollmentsOf, stopEnrollments } from "../sequences/stop.ts";
 import { checkConsent, type Consent } from "./input.ts";
@@ -10,7 +11,6 @@ import { noSuchLead } from "./service.ts";
 import { parseTriggers } from "./triggers.ts";
 import { lockById, type LeadDeps } from "./write.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_REASON_LENGTH = 500;
 
 /** From the moment this has committed the lead, nothing is attempted for it any more. Who has opted out already stays so, as of then. */
@@ -49,14 +49,18 @@ async function writeOptIn(tx: Tx, workspaceId: string, id: string, { source, at 
   const lead = await lockById(tx, workspaceId, id);
   if (!lead) return refused(noSuchLead(id, "id"));
   const { optedOutAt } = lead;
-  if (!optedOutAt) return refused({ code: "INVALID_STATE", message: "This person has not opted out. Consent is recorded with updateLead.", field: ["id"] });
+  if (!optedOutAt) {
+    return refused({ code: "INVALID_STATE", message: "This person has not opted out. Consent is recorded with updateLead.", field: ["id"] });
+  }
   if (at <= optedOutAt) {
     const message = `This person opted out at ${optedOutAt.toISOString()}; say when they agreed again since then.`;
     return refused(invalid(message, "consent", "at"));
   }
   const clock = await tx.execute<{ ms: number }>(sql`SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms`);
   // A day of grace: a date without a time, from a zone ahead of ours, lies in the future for some hours.
-  if (at.getTime() > (clock.rows[0]?.ms ?? 0) + DAY_MS) return refused(invalid("The time of the consent lies in the future.", "consent", "at"));
+  if (at.getTime() > (clock.rows[0]?.ms ?? 0) + DAY_MS) {
+    return refused(invalid("The time of the consent lies in the future.", "consent", "at"));
+  }
   await tx.update(leads).set({ optedOutAt: null, optOutReason: null, consentSource: source, consentAt: at }).where(one(workspaceId, id));
   const words = parseTriggers(lead.trigger ?? "");
   // They were looked at and left alone while the person had opted out; nothing else would look at them again.

@@ -5,7 +5,9 @@ import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { checkLead, type LeadChanges, type LeadInput } from "./input.ts";
 import { formatPhone } from "./phone.ts";
-import { applyChanges, defaultCountryOf, insertLeads, lockById, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps } from "./write.ts";
+import {
+  applyChanges, defaultCountryOf, insertLeads, lockById, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps,
+} from "./write.ts";
 
 const PATH = ["input"];
 
@@ -17,7 +19,8 @@ export const noSuchLead = (id: string, ...field: string[]): UserError => ({
 
 /** The id of the new lead. */
 export async function createLead({ db, bell }: LeadDeps, input: LeadInput, idempotencyKey?: string | null): Promise<Result<string>> {
-  const created = await db.write((tx) => idempotent(tx, { key: idempotencyKey, operation: "createLead", input }, () => insert(tx, db.id, input)));
+  const call = { key: idempotencyKey, operation: "createLead", input };
+  const created = await db.write((tx) => idempotent(tx, call, () => insert(tx, db.id, input)));
   if (created.ok) bell.ring("enrollment");
   return created;
 }
@@ -66,10 +69,12 @@ async function update(tx: Tx, workspaceId: string, id: string, input: LeadInput)
 function boundByOptOut(lead: Lead, changes: LeadChanges): UserError | undefined {
   if (!lead.optedOutAt) return undefined;
   if (changes.phone !== undefined && changes.phone !== lead.phone) {
-    return { code: "SUPPRESSED", message: "This person has opted out with this number, so it stays. Create another lead for the other number.", field: [...PATH, "phone"] };
+    const message = "This person has opted out with this number, so it stays. Create another lead for the other number.";
+    return { code: "SUPPRESSED", message, field: [...PATH, "phone"] };
   }
   if (changes.consent) {
-    return { code: "SUPPRESSED", message: "This person has opted out. Where they have agreed again since, say so with optInLead.", field: [...PATH, "consent"] };
+    const message = "This person has opted out. Where they have agreed again since, say so with optInLead.";
+    return { code: "SUPPRESSED", message, field: [...PATH, "consent"] };
   }
   return undefined;
 }
@@ -82,8 +87,8 @@ async function checkDevice(tx: Tx, workspaceId: string, { preferredDeviceId }: L
 
 async function taken(tx: Tx, workspaceId: string, phone: string): Promise<UserError> {
   const other = await leadByPhone(tx, workspaceId, phone);
-  const message = `${formatPhone(phone)} belongs to the lead Lead:${other?.id ?? ""} already. Change that one with updateLead, or use upsertLeads.`;
-  return { code: "TAKEN", message, field: [...PATH, "phone"] };
+  const message = `${formatPhone(phone)} belongs to the lead Lead:${other?.id ?? ""} already.`;
+  return { code: "TAKEN", message: `${message} Change that one with updateLead, or use upsertLeads.`, field: [...PATH, "phone"] };
 }
 
 async function leadByPhone(tx: Tx, workspaceId: string, phone: string): Promise<Lead | undefined> {

@@ -13,8 +13,10 @@ export type TriggerChange = { readonly filter: LeadFilter; readonly triggers: re
 
 const MAX_STORED_LENGTH = 1000;
 
+type Affected = { readonly affected: number };
+
 /** How many leads were really changed. One statement, however many leads match. */
-export async function setLeadTriggers({ db, bell }: LeadDeps, change: TriggerChange, idempotencyKey?: string | null): Promise<Result<{ affected: number }>> {
+export async function setLeadTriggers({ db, bell }: LeadDeps, change: TriggerChange, idempotencyKey?: string | null): Promise<Result<Affected>> {
   const changed = await db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "setLeadTriggers", input: change }, () => set(tx, db.id, change)),
   );
@@ -22,7 +24,7 @@ export async function setLeadTriggers({ db, bell }: LeadDeps, change: TriggerCha
   return changed;
 }
 
-async function set(tx: Tx, workspaceId: string, { filter, triggers, mode }: TriggerChange): Promise<Result<{ affected: number }>> {
+async function set(tx: Tx, workspaceId: string, { filter, triggers, mode }: TriggerChange): Promise<Result<Affected>> {
   const joined = joinTriggers(triggers, "triggers");
   const conditions = await leadConditions(tx, workspaceId, filter);
   if (!joined.ok) return joined;
@@ -51,8 +53,14 @@ function change(mode: TriggerMode, text: string, words: SQL): { value: SQL; diff
     case "SET":
       return { value: sql`${text || null}::text`, differs: sql`trigger_words(leads.trigger) <> ${words}` };
     case "ADD":
-      return { value: sql`concat_ws(',', nullif(leads.trigger, ''), without_triggers(${text}, trigger_words(leads.trigger)))`, differs: sql`NOT trigger_words(leads.trigger) @> ${words}` };
+      return {
+        value: sql`concat_ws(',', nullif(leads.trigger, ''), without_triggers(${text}, trigger_words(leads.trigger)))`,
+        differs: sql`NOT trigger_words(leads.trigger) @> ${words}`,
+      };
     case "REMOVE":
-      return { value: sql`without_triggers(leads.trigger, ${words})`, differs: sql`leads.trigger IS NOT NULL AND trigger_words(leads.trigger) && ${words}` };
+      return {
+        value: sql`without_triggers(leads.trigger, ${words})`,
+        differs: sql`leads.trigger IS NOT NULL AND trigger_words(leads.trigger) && ${words}`,
+      };
   }
 }

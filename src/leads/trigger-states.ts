@@ -51,19 +51,26 @@ export async function triggerStates(db: WorkspaceDb, leadIds: readonly string[])
 }
 
 function stateOf(row: Row): TriggerState {
-  const { trigger, sequenceName, enrollmentId } = row;
-  const is = (state: TriggerState["state"], message: string): TriggerState => ({ trigger, state, message, enrollmentId: state === "ENROLLED" ? enrollmentId : null });
+  const { state, message } = verdictOn(row);
+  return { trigger: row.trigger, state, message, enrollmentId: state === "ENROLLED" ? row.enrollmentId : null };
+}
+
+function verdictOn(row: Row): Pick<TriggerState, "state" | "message"> {
+  const sequence = `The sequence "${row.sequenceName}"`;
+  const is = (state: TriggerState["state"], message: string) => ({ state, message });
   if (row.isOptedOut) return is("OPTED_OUT", "This person has opted out. Once they have agreed again, optInLead enrols them.");
-  if (row.enrolledBy === trigger) return is("ENROLLED", "The lead is enrolled by it; when the enrolment ends, the trigger is taken off.");
-  if (row.enrolledBy !== null) return is("ENROLLED", `The lead is in the sequence "${sequenceName}" already, by its trigger ${row.enrolledBy}.`);
-  if (!row.hasStep) return is("NO_SUCH_STEP", "No step has this trigger. Check its spelling, or add an entry step with it: the lead is then enrolled by itself.");
+  if (row.enrolledBy === row.trigger) return is("ENROLLED", "The lead is enrolled by it; when the enrolment ends, the trigger is taken off.");
+  if (row.enrolledBy !== null) return is("ENROLLED", `${sequence} has the lead already, by its trigger ${row.enrolledBy}.`);
+  if (!row.hasStep) {
+    return is("NO_SUCH_STEP", "No step has this trigger. Check its spelling, or add an entry step with it: the lead is then enrolled by itself.");
+  }
   if (!row.isEntryPoint) {
-    return is("NOT_ENTRY_POINT", `Its step in the sequence "${sequenceName}" is no entry point. Use the trigger of an entry step, or make this step one.`);
+    return is("NOT_ENTRY_POINT", `${sequence} has it at a step that is no entry point. Use the trigger of an entry step, or make this step one.`);
   }
   if (row.sequenceStatus !== "ACTIVE") return is("SEQUENCE_NOT_ACTIVE", notActive(row));
-  if (!row.isReviewed) return is("QUEUED", `The sequence "${sequenceName}" was changed and is being checked; the lead is enrolled after that.`);
-  if (!row.isSound) return is("SEQUENCE_NOT_ACTIVE", `The sequence "${sequenceName}" enrols nobody until its problems are mended; Sequence.problems lists them.`);
-  return is("QUEUED", `The lead is enrolled in the sequence "${sequenceName}" within the next cycle.`);
+  if (!row.isReviewed) return is("QUEUED", `${sequence} was changed and is being checked; the lead is enrolled after that.`);
+  if (!row.isSound) return is("SEQUENCE_NOT_ACTIVE", `${sequence} enrols nobody until its problems are mended; Sequence.problems lists them.`);
+  return is("QUEUED", `${sequence} enrols the lead within the next cycle.`);
 }
 
 function notActive({ sequenceName, sequenceStatus }: Row): string {

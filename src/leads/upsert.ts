@@ -2,7 +2,9 @@ import { idempotent } from "../access/idempotency.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { checkLead, type LeadChanges, type LeadInput } from "./input.ts";
-import { applyChanges, defaultCountryOf, insertLeads, lockByPhone, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps, type LeadFields } from "./write.ts";
+import {
+  applyChanges, defaultCountryOf, insertLeads, lockByPhone, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps, type LeadFields,
+} from "./write.ts";
 
 export type UpsertedLeads = {
   /** Ids in the order of the input; null where that row was refused. */
@@ -18,12 +20,17 @@ const MAX_UPSERTED = 1000;
 type Row = { readonly index: number; readonly phone: string; readonly changes: LeadChanges };
 
 /** Creates or updates by phone, row by row: a row that is refused keeps no other from being written. */
-export async function upsertLeads({ db, bell }: LeadDeps, input: readonly LeadInput[], idempotencyKey?: string | null): Promise<Result<UpsertedLeads>> {
+export async function upsertLeads(
+  { db, bell }: LeadDeps,
+  input: readonly LeadInput[],
+  idempotencyKey?: string | null,
+): Promise<Result<UpsertedLeads>> {
   if (input.length > MAX_UPSERTED) {
-    const message = `${input.length} leads are too many for one call; at most ${MAX_UPSERTED} are taken. For more, send a CSV file to POST /imports/leads.`;
-    return refused({ code: "LIMIT_EXCEEDED", message, field: ["input"] });
+    const most = `at most ${MAX_UPSERTED} are taken. For more, send a CSV file to POST /imports/leads.`;
+    return refused({ code: "LIMIT_EXCEEDED", message: `${input.length} leads are too many for one call; ${most}`, field: ["input"] });
   }
-  const upserted = await db.write((tx) => idempotent(tx, { key: idempotencyKey, operation: "upsertLeads", input }, () => upsert(tx, db.id, input)));
+  const call = { key: idempotencyKey, operation: "upsertLeads", input };
+  const upserted = await db.write((tx) => idempotent(tx, call, () => upsert(tx, db.id, input)));
   if (upserted.ok) bell.ring("enrollment");
   return upserted;
 }
@@ -84,7 +91,12 @@ async function writeOnce(tx: Tx, workspaceId: string, byPhone: Map<string, Row[]
   };
 }
 
-type Merged<T extends LeadFields = LeadFields> = { readonly lead: T; readonly accepted: readonly number[]; readonly errors: readonly UserError[] };
+type Merged<T extends LeadFields = LeadFields> = {
+  readonly lead: T;
+  /** Indexes of the rows that it is made of. */
+  readonly accepted: readonly number[];
+  readonly errors: readonly UserError[];
+};
 
 /** All rows of one phone, in their order. */
 function merge(start: LeadFields | Lead, rows: readonly Row[]): Merged {

@@ -213,8 +213,8 @@ describe("triggers", () => {
     const states = async () => (await triggerStates(db, [id])).get(id) ?? [];
     expect((await states()).map(({ state }) => state)).toEqual(["QUEUED", "NOT_ENTRY_POINT", "SEQUENCE_NOT_ACTIVE", "SEQUENCE_NOT_ACTIVE", "NO_SUCH_STEP"]);
     expect((await states()).map(({ message }) => message)).toEqual([
-      'The lead is enrolled in the sequence "Fitness" within the next cycle.',
-      'Its step in the sequence "Fitness" is no entry point. Use the trigger of an entry step, or make this step one.',
+      'The sequence "Fitness" enrols the lead within the next cycle.',
+      'The sequence "Fitness" has it at a step that is no entry point. Use the trigger of an entry step, or make this step one.',
       'The sequence "Draft" is a draft. activateSequence enrols the lead.',
       'The sequence "Broken" enrols nobody until its problems are mended; Sequence.problems lists them.',
       "No step has this trigger. Check its spelling, or add an entry step with it: the lead is then enrolled by itself.",

@@ -210,6 +210,15 @@ test("only one of many who see the same holder dead takes the lease from it", as
   expect(taken).toMatchObject([{ from: "dead", lease: { epoch: 2 } }]);
 });
 
+test("a node that was suspended while it looked at another's beat does not take that one for dead", async () => {
+  const clock = createJumpingClock();
+  await (await joinNodes(pool, "alive", clock)).takeOver();
+  const answering = { connect: () => pool.connect(), query: (...args: [string]) => pool.query(...args).then((result) => (clock.jump(MINUTE_MS), result)) };
+  const suspended = await joinNodes(answering as unknown as pg.Pool, "suspended", clock);
+  expect(await suspended.takeOver()).toBeNull();
+  expect(await suspended.takeOver()).toBeNull();
+});
+
 test("nodes that have been dead for a minute are swept from the table by who takes over", async () => {
   const clock = createJumpingClock();
   await joinNodes(pool, "old", clock);

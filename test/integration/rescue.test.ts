@@ -70,10 +70,16 @@ test("finds what a node before left unsettled for a day", async () => {
   expect(await rescue()).toBe(1);
 });
 
-test("searches on from where everything is settled, with a minute's overlap", async () => {
+test("searches on from the oldest attempt that is not settled, with an overlap", async () => {
   await rescue();
-  expect(await settledUntil()).toBeGreaterThan(STUCK_MS / 1000);
-  expect(await settledUntil()).toBeLessThan(STUCK_MS / 1000 + 65);
+  expect(await settledUntil()).toBeGreaterThan(29);
+  expect(await settledUntil()).toBeLessThan(35);
+  await attemptSome(1);
+  await pool.query("UPDATE dispatch_lease SET settled_until = '-infinity'");
+  await age("2 minutes");
+  await rescue();
+  expect(await settledUntil()).toBeGreaterThan(119);
+  expect(await settledUntil()).toBeLessThan(125);
 });
 
 test("does not move that on for who has lost the lease", async () => {

@@ -156,7 +156,7 @@ CREATE TABLE "leads" (
 	"opted_out_at" timestamp (3) with time zone,
 	"opt_out_reason" text,
 	"created_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
-	CONSTRAINT "leads_workspace_id_phone" UNIQUE("workspace_id","phone"),
+	CONSTRAINT "leads_phone_workspace_id" UNIQUE("phone","workspace_id"),
 	CONSTRAINT "leads_workspace_id_id" UNIQUE("workspace_id","id"),
 	CONSTRAINT "leads_phone" CHECK ("leads"."phone" ~ '^[1-9][0-9]{5,14}$'),
 	CONSTRAINT "leads_trigger_length" CHECK (length("leads"."trigger") <= 1000),
@@ -308,7 +308,6 @@ CREATE INDEX "flows_bound_device" ON "flows" USING btree ("bound_device_id","due
 CREATE INDEX "flows_enrollment" ON "flows" USING btree ("enrollment_id","id");--> statement-breakpoint
 CREATE INDEX "flows_failed" ON "flows" USING btree ("failed_at","id") WHERE failed_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "enrollment_queue_workspace_id" ON "enrollment_queue" USING btree ("workspace_id","id");--> statement-breakpoint
-CREATE INDEX "enrollment_queue_lead_id" ON "enrollment_queue" USING btree ("lead_id");--> statement-breakpoint
 CREATE INDEX "lead_import_rejects_import_id" ON "lead_import_rejects" USING btree ("import_id","id");--> statement-breakpoint
 CREATE INDEX "leads_workspace_id_niche" ON "leads" USING btree ("workspace_id","niche");--> statement-breakpoint
 CREATE INDEX "leads_import_id" ON "leads" USING btree ("import_id") WHERE "leads"."import_id" IS NOT NULL;--> statement-breakpoint

@@ -29,7 +29,10 @@ SELECT f.id, f.workspace_id, f.sequence_id, f.step_id, c.phone, c.name, st.trigg
   FROM processing_flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id LEFT JOIN sequence_steps st ON st.id = f.step_id
 UNION ALL
 SELECT f.id, f.workspace_id, f.sequence_id, f.step_id, c.phone, c.name, st.trigger, wall_time(f.due_at, l.paused_at, l.pause_offset),
-       CASE WHEN f.status = 'SENT' AND e.status = 'COMPLETED' AND e.current_flow_id = f.id THEN 'completed' ELSE lower(f.status) END,
+       CASE WHEN f.status = 'SENT' AND e.status = 'COMPLETED'
+             AND (e.current_flow_id = f.id      -- or those after it were not sent
+                  OR NOT EXISTS (SELECT FROM flows later WHERE later.enrollment_id = e.id AND later.id > f.id AND later.status = 'SENT'))
+            THEN 'completed' ELSE lower(f.status) END,
        NULL, NULL, NULL, NULL, 0, coalesce(f.failure_code || ': ' || f.failure_message, f.skip_reason), f.created_at
   FROM flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id JOIN enrollments e ON e.id = f.enrollment_id
   LEFT JOIN sequence_steps st ON st.id = f.step_id

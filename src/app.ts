@@ -46,6 +46,7 @@ export async function startApp({ config, pool, http, logger, clock, random, newI
   const events = createEventLog({ pool, tailer, generation });
   const tokens = createTokens({ pool, clock });
   const importer = createImporter({ pool, bell, logger, clock });
+  importer.start();
   const node = await startNode({
     pool,
     clock,

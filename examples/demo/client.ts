@@ -8,7 +8,7 @@ const RETRY_MS = 250;
 const GIVE_UP_AFTER_MS = 120_000;
 
 /** The server has answered, and refused. The message is its own. */
-export class RefusedError extends Error {
+class RefusedError extends Error {
   override name = "RefusedError";
 }
 

@@ -72,7 +72,7 @@ export async function readProgress(client: Client): Promise<Progress> {
 export type Totals = { readonly enrolled: number; readonly finished: number; readonly sent: number; readonly failed: number; readonly expected: number };
 
 /** What this run has come to: `now` less what earlier runs had left in `before`. */
-export function totalsOf(name: string, before: Progress, now: Progress): Totals {
+function totalsOf(name: string, before: Progress, now: Progress): Totals {
   const [then, present] = [before.get(name), now.get(name)];
   const since = (count: (progress: ProgressFragment) => number) => (present ? count(present) : 0) - (then ? count(then) : 0);
   const enrolled = since((progress) => progress.enrolled);

@@ -1,11 +1,6 @@
-// Connections to Postgres. Hot statements go through the pool as SQL, lists and edits through drizzle.
+// Connections to Postgres.
 
-import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-
-export type Database = ReturnType<typeof createDatabase>;
-
-export const createDatabase = (pool: pg.Pool) => drizzle(pool);
 
 export type PoolOptions = {
   readonly max: number;

@@ -62,7 +62,7 @@ type PageRow = { readonly id: string | number; readonly value: string | null };
 export const slicePage = <T extends PageRow>(read: readonly T[], page: Page): Slice<T> => slice(read, page, (row) => row);
 
 /** The same of ids alone, whose rows a loader reads. */
-export const sliceIds = <T extends PageRow>(read: readonly T[], page: Page): Slice<T["id"]> => slice(read, page, ({ id }) => id);
+const sliceIds = <T extends PageRow>(read: readonly T[], page: Page): Slice<T["id"]> => slice(read, page, ({ id }) => id);
 
 function slice<T extends PageRow, Node>(read: readonly T[], page: Page, nodeOf: (row: T) => Node): Slice<Node> {
   const rows = read.slice(0, page.limit).map((row) => ({ node: nodeOf(row), place: [row.value, String(row.id)] as const }));

@@ -1,15 +1,16 @@
 import pg from "pg";
 
 const RETRIES = 3;
-const DEADLOCK_OR_SERIALIZATION = new Set(["40P01", "40001"]);
+/** Deadlock, serialization failure; and a key that another transaction has taken since ours looked: ours sees it the next time, and says so. */
+const CONFLICTS = new Set(["40P01", "40001", "23505"]);
 
-/** Whether Postgres failed the transaction to end a deadlock or a conflict: run again, it may pass. */
-export const isRetryable = (error: unknown): boolean => {
+/** Whether Postgres failed the transaction because of another one: run again, it may pass. */
+const isRetryable = (error: unknown): boolean => {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return cause instanceof pg.DatabaseError && DEADLOCK_OR_SERIALIZATION.has(cause.code ?? "");
+  return cause instanceof pg.DatabaseError && CONFLICTS.has(cause.code ?? "");
 };
 
-/** Runs again what Postgres ended because of a deadlock. */
+/** Runs again what Postgres ended because of another transaction. */
 export async function retrying<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -27,7 +28,7 @@ export type TransactionOptions<T> = {
   readonly keeps?: (value: T) => boolean;
 };
 
-/** A transaction on a connection of its own. `work` may run more than once, where Postgres ends a deadlock by failing it. */
+/** A transaction on a connection of its own. `work` may run more than once, where Postgres ends a conflict by failing it. */
 export function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>, options: TransactionOptions<T> = {}): Promise<T> {
   return retrying(async () => {
     const client = await pool.connect();

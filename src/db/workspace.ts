@@ -11,7 +11,7 @@ export interface WorkspaceDb {
   readonly id: string;
   /** For reads: one transaction, one snapshot per statement. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** For writes: a refusal rolls everything back. `work` may run more than once, where Postgres ends a deadlock by failing it. */
+  /** For writes: a refusal rolls everything back. `work` may run more than once, where Postgres ends a conflict by failing it. */
   write<T>(work: (tx: Tx) => Promise<Result<T>>): Promise<Result<T>>;
 }
 

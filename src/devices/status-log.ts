@@ -39,7 +39,7 @@ export function createStatusLog({ pool, clock, logger, onWritten }: StatusLogOpt
       } catch (error) {
         pending.unshift(...changes);
         logger.warn({ err: error }, "the states of devices could not be written, to be tried again");
-        void clock.setTimeout(begin, RETRY_MS);
+        void clock.setTimeout(() => void begin(), RETRY_MS);
         return;
       }
     }

@@ -44,7 +44,7 @@ export function createDispatcher({ pool, fleet, clock, logger, intervalMs, claim
 }
 
 /** What each workspace's devices have room for; where that is more than a cycle claims, each gets its part of it. */
-export function sharesOf(devices: readonly AssignableDevice[], claimBatch: number): ClaimShare[] {
+function sharesOf(devices: readonly AssignableDevice[], claimBatch: number): ClaimShare[] {
   const rooms = [...Map.groupBy(devices, (device) => device.workspaceId)].map(([workspaceId, group]) => ({
     workspaceId,
     room: group.reduce((sum, device) => sum + device.room, 0),

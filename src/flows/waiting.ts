@@ -1,6 +1,6 @@
 // What a flow waits for: every gate that keeps it from being sent now, so that nobody has to guess.
 
-export const FLOW_WAIT_REASONS = [
+const FLOW_WAIT_REASONS = [
   "NOT_DUE",
   "SEQUENCE_PAUSED",
   "ENROLLMENT_PAUSED",

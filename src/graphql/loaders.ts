@@ -35,9 +35,3 @@ export function perParent<Args, Value>(
   });
   return (context, parentId, args) => loader(context).load({ parentId, args });
 }
-
-/** `rows` in the order of `ids`; null where there is none. */
-export function inOrder<Row extends { readonly id: string }>(ids: readonly string[], rows: readonly Row[]): (Row | null)[] {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id) ?? null);
-}

@@ -11,7 +11,7 @@ export async function payload<T>(result: Promise<Result<T>>): Promise<Payload<T>
   return outcome.ok ? { value: outcome.value, userErrors: [] } : { value: null, userErrors: outcome.errors };
 }
 
-export const UserErrorCodeEnum = builder.enumType("UserErrorCode", {
+const UserErrorCodeEnum = builder.enumType("UserErrorCode", {
   values: {
     INVALID: {},
     NOT_FOUND: {},

@@ -23,7 +23,7 @@ export const enrollmentsById = (db: WorkspaceDb, ids: readonly string[]): Promis
   );
 
 /** The newest first. */
-export const enrollmentOrder: Order = { id: sql`${enrollments.id}`, descending: true };
+const enrollmentOrder: Order = { id: sql`${enrollments.id}`, descending: true };
 
 export type EnrollmentPageArgs = { readonly page: Page; readonly status: readonly EnrollmentStatus[] | null };
 

@@ -39,7 +39,7 @@ export async function stepsOfSequences(db: WorkspaceDb, ids: readonly string[]):
   return ids.map((id) => bySequence.get(id) ?? []);
 }
 
-export const sequenceOrder: Order = { id: sql`${sequences.id}`, descending: false };
+const sequenceOrder: Order = { id: sql`${sequences.id}`, descending: false };
 
 const matching = (db: WorkspaceDb, status: readonly SequenceStatus[] | null | undefined) =>
   and(eq(sequences.workspaceId, db.id), status ? inArray(sequences.status, [...status]) : undefined);

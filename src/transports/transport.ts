@@ -8,7 +8,7 @@ export const SEND_DEADLINE_MS = 10_000;
 /** From the write until the acknowledgement is no longer waited for. */
 export const ACKNOWLEDGEMENT_MS = 30_000;
 
-export const FAILURE_CODES = ["DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
+const FAILURE_CODES = ["DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
 
 export type FailureCode = (typeof FAILURE_CODES)[number];
 

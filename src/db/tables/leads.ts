@@ -25,7 +25,8 @@ export const leads = pgTable(
     createdAt: createdAt(),
   },
   (table) => [
-    unique("leads_workspace_id_phone").on(table.workspaceId, table.phone),
+    // The number first: operators look for one in SQL without naming a workspace.
+    unique("leads_phone_workspace_id").on(table.phone, table.workspaceId),
     unique("leads_workspace_id_id").on(table.workspaceId, table.id),
     index("leads_workspace_id_niche").on(table.workspaceId, table.niche),
     index("leads_import_id").on(table.importId).where(sql`${table.importId} IS NOT NULL`),
@@ -45,7 +46,7 @@ export const enrollmentQueue = pgTable(
     leadId: uuid("lead_id").notNull(),
     trigger: text("trigger").notNull(),
   },
-  (table) => [index("enrollment_queue_workspace_id").on(table.workspaceId, table.id), index("enrollment_queue_lead_id").on(table.leadId)],
+  (table) => [index("enrollment_queue_workspace_id").on(table.workspaceId, table.id)],
 );
 
 export const leadImports = pgTable(

@@ -2,8 +2,8 @@
 
 import type { CreateSequenceInput, SequenceStepInput } from "../../schema/client/graphql.ts";
 
-/** 3.6 seconds. A real sequence waits a day or so between its steps. */
-const STEP_DELAY_HOURS = 0.001;
+/** 1.8 seconds. A real sequence waits a day or so between its steps. */
+const STEP_DELAY_HOURS = 0.0005;
 
 type DemoSequence = CreateSequenceInput & { readonly steps: SequenceStepInput[] };
 

@@ -19,7 +19,7 @@ import { BEAT_INTERVAL_MS, joinNodes, type Lease, type Membership, type Takeover
 import { createReceipts } from "./receipts.ts";
 import { rescueAttempts } from "./rescue.ts";
 import { sendFlow } from "./send.ts";
-import { createUpkeep } from "./upkeep.ts";
+import { createSweep, createUpkeep } from "./upkeep.ts";
 
 export type NodeSettings = {
   readonly nodeName: string;
@@ -166,8 +166,9 @@ function beginDuty(lease: Lease, options: NodeOptions, onLeaseLost: () => void):
   });
   const rescuer = createRescuer(options, lease, batches.settleAll);
   const upkeep = createUpkeep({ pool, clock, logger, onStopped: ringEvents });
+  const sweep = createSweep({ pool, clock, logger });
 
-  const loops = [enroller, dispatcher, rescuer, upkeep];
+  const loops = [enroller, dispatcher, rescuer, upkeep, sweep];
   const silences = [bell.listen("enrollment", enroller.wake), bell.listen("devices", dispatcher.wake)];
   for (const loop of loops) loop.start();
   const stop = async () => {

@@ -2,12 +2,13 @@
 
 import type pg from "pg";
 import { transaction } from "../db/transaction.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
 import { createLoop, type Loop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
 import { enrollmentsOfArchived, stopEnrollments } from "../sequences/stop.ts";
 
-const INTERVAL_MS = 2000;
+const INTERVAL_MS = 2 * SECOND_MS;
+const SWEEP_INTERVAL_MS = MINUTE_MS;
 const STOP_BATCH = 1000;
 
 const COUNTS = ["enrolled", "active", "paused", "completed", "stopped", "sent", "failed"];
@@ -20,24 +21,28 @@ const foldCounts = `
   SELECT sequence_id, workspace_id, ${COUNTS.map((count) => `sum(${count})`).join(", ")} FROM folded GROUP BY sequence_id, workspace_id ORDER BY sequence_id
       ON CONFLICT (sequence_id) DO UPDATE SET ${COUNTS.map((count) => `${count} = c.${count} + excluded.${count}`).join(", ")}`;
 
-export function createUpkeep({ pool, clock, logger, onStopped }: { pool: pg.Pool; clock: Clock; logger: Logger; onStopped: () => void }): Loop {
-  const stopArchived = async () => {
-    for (;;) {
-      const ids = await enrollmentsOfArchived(pool, STOP_BATCH);
-      if (ids.length === 0) return;
-      await transaction(pool, (client) => stopEnrollments(client, ids, "SEQUENCE_ARCHIVED"));
+export type UpkeepOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger; readonly onStopped: () => void };
+
+/** Folds the counts, and ends the enrolments of archived sequences. */
+export function createUpkeep({ pool, clock, logger, onStopped }: UpkeepOptions): Loop {
+  const cycle = async () => {
+    await pool.query(foldCounts);
+    for (let ids = await enrollmentsOfArchived(pool, STOP_BATCH); ids.length > 0; ids = await enrollmentsOfArchived(pool, STOP_BATCH)) {
+      const archived = ids;
+      await transaction(pool, (client) => stopEnrollments(client, archived, "SEQUENCE_ARCHIVED"));
       onStopped();
     }
   };
+  return createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "upkeep failed, to be tried again") });
+}
 
+/** Makes the partitions of the weeks to come, and takes away what is of no account any more. */
+export function createSweep({ pool, clock, logger }: Omit<UpkeepOptions, "onStopped">): Loop {
   const cycle = async () => {
-    await pool.query(foldCounts);
-    await stopArchived();
     await pool.query("SELECT ensure_partitions()");
     // No limit looks back further than a day and a send deadline.
     await pool.query("DELETE FROM device_attempts WHERE at < clock_timestamp() - interval '25 hours'");
     await pool.query("DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '7 days'");
   };
-
-  return createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "upkeep failed, to be tried again") });
+  return createLoop({ cycle, intervalMs: SWEEP_INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "sweeping failed, to be tried again") });
 }

@@ -80,7 +80,20 @@ describe("an acknowledgement that comes late", () => {
     expect(await correct({ flowId: crypto.randomUUID(), kind: "read", at: T1 })).toBe(0);
   });
 
-  test("two at once turn it once", async () => {
+  test("two at once turn it once, also where one waits for the other", async () => {
+    const waited = await settled(UNKNOWN);
+    const client = await pool.connect();
+    await client.query("BEGIN");
+    expect(await correctFlows(client as unknown as pg.Pool, [{ flowId: waited, kind: "accepted", at: T1 }], settleAll)).toBe(1);
+    const second = correct({ flowId: waited, kind: "accepted", at: T1 });
+    const waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await eventually(async () => (await query(pool, waits)).length > 0, "the second waits");
+    await client.query("COMMIT");
+    client.release();
+    expect(await second).toBe(0);
+    expect(await events(waited)).toEqual(["FLOW_ACTIVATED", "FLOW_FAILED", "FLOW_SENT"]);
+
+
     const id = await settled(UNKNOWN);
     const done = await Promise.all([1, 2, 3].map(() => correct({ flowId: id, kind: "accepted", at: T1 })));
     expect(done.reduce((sum, n) => sum + n)).toBe(1);
@@ -94,6 +107,14 @@ describe("delivered and read", () => {
     expect(await correct({ flowId: id, kind: "read", at: T2 })).toBe(1);
     expect(await correct({ flowId: id, kind: "delivered", at: T3 }, { flowId: id, kind: "accepted", at: T3 }, { flowId: id, kind: "read", at: T3 })).toBe(0);
     expect(await flow(id)).toMatchObject({ status: "SENT", sent_at: T1, delivered_at: T2, read_at: T2 });
+    expect(await events(id)).toEqual(["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED", "FLOW_READ"]);
+  });
+
+  test("heard of again with what is new, keep their first time", async () => {
+    const id = await settled(accepted(T1));
+    await correct({ flowId: id, kind: "delivered", at: T2 });
+    expect(await correct({ flowId: id, kind: "delivered", at: T3 }, { flowId: id, kind: "read", at: T3 })).toBe(1);
+    expect(await flow(id)).toMatchObject({ delivered_at: T2, read_at: T3 });
     expect(await events(id)).toEqual(["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED", "FLOW_READ"]);
   });
 

@@ -161,6 +161,12 @@ describe("a lead is not enrolled", () => {
   });
 });
 
+const lockWaits = () =>
+  eventually(
+    async () => (await query(pool, "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0,
+    "somebody waits for a lock",
+  );
+
 describe("whatever races", () => {
   const SEEDS = Array.from({ length: 20 }, (_, seed) => seed);
 
@@ -217,10 +223,30 @@ describe("whatever races", () => {
     await setActive(client, id, true);
     await addLeads(pool, workspaceId, 3, "one");
     const drained = enrolAll(pool);
-    await eventually(async () => (await query(pool, "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")).length > 0, "the drain waits");
+    await lockWaits();
     await client.query("COMMIT");
     client.release();
     await drained;
+    await enrolAll(pool);
+    expect(await enrolled()).toBe(3);
+  });
+
+  test("a sequence that comes into being during a review is reviewed, by that one or the next", async () => {
+    await addSequence(pool, workspaceId, STEPS);
+    await addLeads(pool, workspaceId, 3, "new");
+    let adding: Promise<unknown> | undefined;
+    const interrupted = async () => {
+      const client = await pool.connect();
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      client.query = (async (...args: unknown[]) => {
+        if (String(args[0]).includes("verdict")) adding ??= addSequence(pool, workspaceId, { steps: [{ trigger: "new" }] });
+        if (String(args[0]).includes("reviewed_revision = graph_revision")) await Promise.race([adding, lockWaits()]);
+        return query(...args);
+      }) as typeof client.query;
+      return Object.assign(client, { release: () => client.end() });
+    };
+    await reviewWorkspace({ connect: interrupted } as unknown as pg.Pool, workspaceId, 0);
+    await adding;
     await enrolAll(pool);
     expect(await enrolled()).toBe(3);
   });

@@ -122,6 +122,8 @@ describe.sequential("the README, by copy and paste", () => {
     expect(output).toMatch(/unsettled +0\n/);
     const [, sent] = output.match(/sent +(\d+)\n/) ?? [];
     expect(output).toMatch(new RegExp(`has ${sent} messages, 0 of them twice`));
+    const count = `SELECT count(*) FILTER (WHERE status = 'SENT') AS sent, count(*) AS flows FROM flows WHERE settled_at IS NOT NULL`;
+    expect(await run(`RENTAK_DATA_DIR=.rentak/demo npm run --silent sql -- "${count}"`)).toMatch(new RegExp(`\\D${sent}\\D+7000\\D`));
   }, 180_000);
 
   test("every block of it was tried here, but for the test command itself", () => {

@@ -1,6 +1,5 @@
 // Rows with coherent defaults, written by plain SQL: everything behind the tables has to work however they are written.
 
-import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { systemClock } from "../../src/lib/clock.ts";
 import { createLogger } from "../../src/lib/logger.ts";
@@ -106,5 +105,3 @@ export async function addEnrolled(pool: pg.Pool, workspaceId: string, spec: Sequ
   await enrolAll(pool);
   return { sequenceId, leadIds };
 }
-
-export const newId = () => randomUUID();

@@ -112,11 +112,7 @@ export const enrollments = pgTable(
 
 const count = (name: string) => bigint(name, { mode: "number" }).notNull().default(0);
 
-/** The counts of a sequence: the folded ones here, and on top what each batch added in sequence_count_deltas. A counter row that every
- *  batch updated would put all batches of a large sequence in one line. */
-export const sequenceCounts = pgTable("sequence_counts", {
-  sequenceId: uuid("sequence_id").primaryKey(),
-  workspaceId: uuid("workspace_id").notNull(),
+const counts = () => ({
   enrolled: count("enrolled"),
   active: count("active"),
   paused: count("paused"),
@@ -126,19 +122,21 @@ export const sequenceCounts = pgTable("sequence_counts", {
   failed: count("failed"),
 });
 
+/** The counts of a sequence: the folded ones here, and on top what each batch added in sequence_count_deltas. A counter row that every
+ *  batch updated would put all batches of a large sequence in one line. */
+export const sequenceCounts = pgTable("sequence_counts", {
+  sequenceId: uuid("sequence_id").primaryKey(),
+  workspaceId: uuid("workspace_id").notNull(),
+  ...counts(),
+});
+
 export const sequenceCountDeltas = pgTable(
   "sequence_count_deltas",
   {
     id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
     sequenceId: uuid("sequence_id").notNull(),
     workspaceId: uuid("workspace_id").notNull(),
-    enrolled: count("enrolled"),
-    active: count("active"),
-    paused: count("paused"),
-    completed: count("completed"),
-    stopped: count("stopped"),
-    sent: count("sent"),
-    failed: count("failed"),
+    ...counts(),
   },
   (table) => [index("sequence_count_deltas_sequence_id").on(table.sequenceId)],
 );

@@ -7,7 +7,7 @@ import { type AdminToken, keepAdminToken } from "./access/admin-token.ts";
 import { ensureAdminToken } from "./access/tokens.ts";
 import { startApp } from "./app.ts";
 import { type Config, parseConfig } from "./config.ts";
-import { createPool } from "./db/client.ts";
+import { assertUsable, createPool } from "./db/client.ts";
 import { startEmbeddedPostgres } from "./db/embedded.ts";
 import { migrate } from "./db/migrate.ts";
 import { listen } from "./http.ts";
@@ -33,6 +33,7 @@ async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (er
     onError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
   });
   stops.push(() => pool.end());
+  await assertUsable(pool);
   await migrate(pool);
   const token = await keepAdminToken(config.dataDir, config.adminToken);
   await ensureAdminToken(pool, token.secret, token.replaced);

@@ -1,6 +1,7 @@
 // Connections to Postgres.
 
 import pg from "pg";
+import { OperatorError } from "../lib/errors.ts";
 
 export type PoolOptions = {
   readonly max: number;
@@ -52,4 +53,27 @@ function parseInt8(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;
   throw new RangeError(`${text} does not fit into a number: select it as text`);
+}
+
+/** What the views and their row-level security ask for. */
+const OLDEST_POSTGRES = 15;
+
+/** Throws OperatorError where the database cannot be reached, does not let us in, or is too old. */
+export async function assertUsable(pool: pg.Pool): Promise<void> {
+  let version: string | undefined;
+  try {
+    const { rows } = await pool.query<{ version: string }>("SELECT current_setting('server_version') AS version");
+    version = rows[0]?.version;
+  } catch (error) {
+    // Several addresses of a host that all failed: the first says as much as all of them.
+    const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
+    throw new OperatorError(
+      `The Postgres of DATABASE_URL cannot be used: ${cause instanceof Error ? cause.message : String(cause)}. ` +
+        "It must look like postgres://user:password@host:5432/database, and name a database that exists. Without DATABASE_URL Rentak brings its own.",
+      { cause: error },
+    );
+  }
+  if (Number.parseInt(version ?? "", 10) < OLDEST_POSTGRES) {
+    throw new OperatorError(`The Postgres of DATABASE_URL is version ${version}; Rentak needs ${OLDEST_POSTGRES} or newer. Without DATABASE_URL it brings its own.`);
+  }
 }

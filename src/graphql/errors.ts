@@ -65,20 +65,10 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
     if (cause instanceof GraphQLError) return withStableCode(error instanceof GraphQLError ? error : cause);
     if (cause instanceof CursorError) return new GraphQLError(cause.message, { ...place(error), extensions: { code: "BAD_USER_INPUT" } });
     const id = randomUUID();
-    logger.error({ errorId: id, error: withoutData(cause) }, "a request failed unexpectedly");
+    logger.error({ errorId: id, err: cause }, "a request failed unexpectedly");
     return new GraphQLError(`Something went wrong in the server, not in your request. Its log has the reason under ${id}.`, {
       ...place(error),
       extensions: { code: "INTERNAL_SERVER_ERROR" satisfies ErrorCode, id, http: { status: 500, spec: true } },
     });
   };
-}
-
-/** A database error's message, detail and parameters quote rows: phone numbers and texts, which no log may hold. */
-function withoutData(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { kind: typeof error };
-  const cause = error.cause instanceof Error ? error.cause : error;
-  const { code, constraint, table, routine } = cause as { code?: unknown; constraint?: unknown; table?: unknown; routine?: unknown };
-  const frames = (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
-  const message = cause === error && code === undefined ? { message: error.message } : {};
-  return { name: cause.name, ...message, code, constraint, table, routine, frames };
 }

@@ -52,6 +52,12 @@ describe.sequential("npm start", () => {
     await once(other, "close");
   });
 
+  test("says what is wrong with DATABASE_URL, and what would be right", async () => {
+    const message = await failureOf({ DATABASE_URL: `postgres://me:secret@127.0.0.1:${await freePort()}/none` });
+    expect(message).toMatch(/The Postgres of DATABASE_URL cannot be used: connect ECONNREFUSED .*postgres:\/\/user:password@host:5432\/database/);
+    expect(message).not.toContain("secret");
+  });
+
   test("finds its data and its token again after Ctrl-C", async () => {
     const first = await startServerProcess(settings);
     const token = await readFile(join(dir, "data/admin-token"), "utf8");

@@ -80,7 +80,7 @@ describe("an acknowledgement that comes late", () => {
     expect(await correct({ flowId: crypto.randomUUID(), kind: "read", at: T1 })).toBe(0);
   });
 
-  test("two at once turn it once, also where one waits for the other", async () => {
+  test("and another that waits for it turn it once", async () => {
     const waited = await settled(UNKNOWN);
     const client = await pool.connect();
     await client.query("BEGIN");
@@ -92,7 +92,9 @@ describe("an acknowledgement that comes late", () => {
     client.release();
     expect(await second).toBe(0);
     expect(await events(waited)).toEqual(["FLOW_ACTIVATED", "FLOW_FAILED", "FLOW_SENT"]);
+  });
 
+  test("three times at once turns it once", async () => {
 
     const id = await settled(UNKNOWN);
     const done = await Promise.all([1, 2, 3].map(() => correct({ flowId: id, kind: "accepted", at: T1 })));

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createClient, type Client } from "graphql-ws";
-import pino from "pino";
 import { WebSocket } from "ws";
 import type { TokenScope } from "../../src/access/scopes.ts";
 import { createTokens, ensureAdminToken, newSecret } from "../../src/access/tokens.ts";
@@ -15,6 +14,7 @@ import type { Services } from "../../src/graphql/context.ts";
 import { createGraphqlServer } from "../../src/graphql/server.ts";
 import { createImporter } from "../../src/leads/import.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
+import { createLogger } from "../../src/lib/logger.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
 /** What a query answered: each test reads what it asked for. */
@@ -60,7 +60,7 @@ export async function testServer(
     },
   };
   const given = typeof services === "function" ? await services(database) : services;
-  const logger = pino({ level: "error" }, { write: (line: string) => void log.push(line) });
+  const logger = createLogger("error", { write: (line: string) => void log.push(line) });
   const importer = createImporter({ pool, bell, logger, clock: systemClock });
   const server = createGraphqlServer({
     pool,

@@ -22,7 +22,7 @@ export function createLoop({ cycle, intervalMs, clock, onError }: LoopOptions): 
   let running: Promise<void> | undefined;
   let timer: Timer | undefined;
   let stopped = true;
-  let wokenWhileRunning = false;
+  let woken = false;
 
   const runOnce = () => {
     running ??= cycle()
@@ -37,8 +37,8 @@ export function createLoop({ cycle, intervalMs, clock, onError }: LoopOptions): 
     timer?.cancel();
     if (stopped) return;
     timer = clock.setTimeout(() => {
-      wokenWhileRunning = false;
-      void runOnce().then(() => schedule(wokenWhileRunning ? 0 : intervalMs));
+      woken = false;
+      void runOnce().then(() => schedule(woken ? 0 : intervalMs));
     }, delayMs);
   };
 
@@ -55,8 +55,9 @@ export function createLoop({ cycle, intervalMs, clock, onError }: LoopOptions): 
     },
     runOnce,
     wake() {
-      if (running) wokenWhileRunning = true;
-      else schedule(0);
+      // Noted also where no cycle runs: one may have ended just now, and be about to schedule the next.
+      woken = true;
+      if (!running) schedule(0);
     },
   };
 }

@@ -10,6 +10,7 @@ import { stopEnrollments } from "../../src/sequences/stop.ts";
 import { accepted, attemptAll, hindranceOf, holdLease, requestFor, settlementsOf, waitingFlows } from "../support/attempts.ts";
 import { expectCountsTrue } from "../support/counts.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 import { addDevice, addEnrolled, addLeads, addWorkspace, enrolAll, one, query, setActive } from "../support/factories.ts";
 
 const HOUR_MS = 3_600_000;
@@ -196,6 +197,20 @@ test("a lane is made as its sequence is: closed where it is paused", async () =>
   await setActive(pool, sequenceId, false);
   await pool.query("SELECT lane_of($1, 'Europe/London')", [sequenceId]);
   expect(await one(pool, "SELECT paused_at IS NOT NULL AS paused FROM lanes WHERE sequence_id = $1 AND time_zone = 'Europe/London'", [sequenceId])).toEqual({ paused: true });
+});
+
+test("a lane that is made while its sequence is being paused waits for that, and is closed", async () => {
+  const { sequenceId } = await addEnrolled(pool, workspaceId, TWO);
+  const pausing = await pool.connect();
+  await pausing.query("BEGIN");
+  await setActive(pausing, sequenceId, false);
+  const made = pool.query("SELECT lane_of($1, 'Europe/London')", [sequenceId]);
+  const waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  await Promise.race([made, eventually(async () => (await query(pool, waits)).length > 0, "it waits")]);
+  await pausing.query("COMMIT");
+  pausing.release();
+  await made;
+  expect(await query(pool, "SELECT paused_at IS NOT NULL AS paused FROM lanes WHERE sequence_id = $1", [sequenceId])).toEqual([{ paused: true }, { paused: true }]);
 });
 
 test("a lane of a sequence that is gone is refused, instead of being looked for without end", async () => {

@@ -235,18 +235,20 @@ describe("whatever races", () => {
     await addSequence(pool, workspaceId, STEPS);
     await addLeads(pool, workspaceId, 3, "new");
     let adding: Promise<unknown> | undefined;
+    const other = createPool(database.url, { max: 1, idle: 0, lifetimeSeconds: 0, onError: () => {} });
     const interrupted = async () => {
-      const client = await pool.connect();
+      const client = await other.connect();
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
       client.query = (async (...args: unknown[]) => {
         if (String(args[0]).includes("verdict")) adding ??= addSequence(pool, workspaceId, { steps: [{ trigger: "new" }] });
         if (String(args[0]).includes("reviewed_revision = graph_revision")) await Promise.race([adding, lockWaits()]);
         return query(...args);
       }) as typeof client.query;
-      return Object.assign(client, { release: () => client.end() });
+      return client;
     };
     await reviewWorkspace({ connect: interrupted } as unknown as pg.Pool, workspaceId, 0);
     await adding;
+    await other.end();
     await enrolAll(pool);
     expect(await enrolled()).toBe(3);
   });

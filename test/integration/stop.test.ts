@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { transaction } from "../../src/db/transaction.ts";
-import { createUpkeep } from "../../src/dispatcher/upkeep.ts";
+import { createSweep, createUpkeep } from "../../src/dispatcher/upkeep.ts";
 import type { Lease } from "../../src/dispatcher/lease.ts";
 import { settleFlows } from "../../src/dispatcher/settle.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -102,10 +102,10 @@ test("upkeep folds what was counted, without changing what is told", async () =>
   expect(await query(pool, "SELECT * FROM sequence_totals WHERE workspace_id = $1", [workspaceId])).toEqual(before);
 });
 
-test("upkeep forgets attempts that no limit looks back to, and no others", async () => {
+test("the sweep forgets attempts that no limit looks back to, and no others", async () => {
   const attempt = (ago: string) => pool.query("INSERT INTO device_attempts (workspace_id, device_id, flow_id, at) VALUES ($1, $2, uuid_v7(), now() - $3::interval)", [workspaceId, deviceId, ago]);
   await attempt("24 hours 10 seconds");
   await attempt("25 hours 10 seconds");
-  await createUpkeep({ pool, clock: systemClock, logger: silent, onStopped: () => {} }).runOnce();
+  await createSweep({ pool, clock: systemClock, logger: silent }).runOnce();
   expect(await query(pool, "SELECT round(extract(epoch FROM now() - at) / 3600)::int AS hours FROM device_attempts WHERE device_id = $1", [deviceId])).toEqual([{ hours: 24 }]);
 });

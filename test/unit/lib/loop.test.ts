@@ -89,3 +89,20 @@ test("is not woken once it is stopped", async () => {
   await clock.advance(1000);
   expect(begun).toEqual([0]);
 });
+
+test.each(Array.from({ length: 12 }, (_, turns) => turns))("hears of news at its cycle's end, %i turns after it", async (turns) => {
+  const clock = createManualClock();
+  let cycles = 0;
+  const wakeLater = async () => {
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    loop.wake();
+  };
+  const cycle = async () => {
+    cycles += 1;
+    if (cycles === 1) void wakeLater();
+  };
+  const loop = createLoop({ cycle, intervalMs: 100, clock, onError: () => {} });
+  loop.start();
+  await clock.advance(50);
+  expect(cycles).toBe(2);
+});

@@ -317,4 +317,5 @@ CREATE INDEX "enrollments_sequence_id" ON "enrollments" USING btree ("sequence_i
 CREATE INDEX "enrollments_paused" ON "enrollments" USING btree ("id") WHERE "enrollments"."status" = 'PAUSED';--> statement-breakpoint
 CREATE INDEX "lanes_workspace_id" ON "lanes" USING btree ("workspace_id");--> statement-breakpoint
 CREATE INDEX "sequence_count_deltas_sequence_id" ON "sequence_count_deltas" USING btree ("sequence_id");--> statement-breakpoint
-CREATE INDEX "sequence_steps_sequence_id" ON "sequence_steps" USING btree ("sequence_id");
+CREATE INDEX "sequence_steps_sequence_id" ON "sequence_steps" USING btree ("sequence_id");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_created_at" ON "idempotency_keys" USING btree ("created_at");

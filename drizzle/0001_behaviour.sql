@@ -20,8 +20,10 @@ BEGIN
                    FROM generate_series(date_trunc('month', now() AT TIME ZONE 'UTC'), (now() + interval '8 weeks') AT TIME ZONE 'UTC', interval '1 month') AS m LOOP
       partition := parent || '_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
       IF to_regclass(partition) IS NULL THEN
-        -- Updates of a flow stay on its page (HOT) only where the page has room for them.
-        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 70)', partition, parent,
+        -- Made apart and then attached: made as a partition, it would lock out everybody who reads or writes the table, and wait for a
+        -- backup's end to do so. Updates of a flow stay on its page (HOT) only where the page has room for them.
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH (fillfactor = 70)', partition, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition,
                        uuid_v7_floor(month), uuid_v7_floor((month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC'));
       END IF;
     END LOOP;
@@ -76,10 +78,13 @@ $$;
 -- Only words that were added: one that stays on the lead has been looked at already.
 CREATE FUNCTION queue_added_triggers() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO enrollment_queue (workspace_id, lead_id, trigger)
-  SELECT n.workspace_id, n.id, word
-    FROM new_rows n JOIN old_rows o ON o.id = n.id, unnest(trigger_words(n.trigger)) AS word
-   WHERE n.trigger IS DISTINCT FROM o.trigger AND word <> ALL (trigger_words(o.trigger));
+  -- Planned anew each time (EXECUTE): a plan that a session keeps from an update of one row is a nested loop, and never ends for a million.
+  EXECUTE $q$
+    INSERT INTO enrollment_queue (workspace_id, lead_id, trigger)
+    SELECT n.workspace_id, n.id, word
+      FROM new_rows n JOIN old_rows o ON o.id = n.id, unnest(trigger_words(n.trigger)) AS word
+     WHERE n.trigger IS DISTINCT FROM o.trigger AND word <> ALL (trigger_words(o.trigger))
+  $q$;
   RETURN NULL;
 END
 $$;
@@ -204,6 +209,8 @@ ALTER TABLE devices ADD FOREIGN KEY (workspace_id) REFERENCES workspaces;
 ALTER TABLE sequences ADD FOREIGN KEY (workspace_id) REFERENCES workspaces;
 ALTER TABLE leads ADD FOREIGN KEY (workspace_id) REFERENCES workspaces;
 ALTER TABLE lead_imports ADD FOREIGN KEY (workspace_id) REFERENCES workspaces;
+-- A sequence with leads on it is archived, not deleted: its lane would go on to be claimed from, and its flows stand in the way of all others.
+ALTER TABLE lanes ADD FOREIGN KEY (workspace_id, sequence_id) REFERENCES sequences (workspace_id, id);
 ALTER TABLE leads ADD FOREIGN KEY (workspace_id, preferred_device_id) REFERENCES devices (workspace_id, id) ON DELETE SET NULL (preferred_device_id);
 --> statement-breakpoint
 

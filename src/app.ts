@@ -24,6 +24,8 @@ const REQUEST_GRACE_MS = 3000;
 export type AppOptions = {
   readonly config: Config;
   readonly pool: pg.Pool;
+  /** The dispatcher's own connections. */
+  readonly dispatchPool: pg.Pool;
   readonly http: HttpServer;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -38,7 +40,7 @@ export interface App {
   stop(): Promise<void>;
 }
 
-export async function startApp({ config, pool, http, logger, clock, random, newId, onFatal }: AppOptions): Promise<App> {
+export async function startApp({ config, pool, dispatchPool, http, logger, clock, random, newId, onFatal }: AppOptions): Promise<App> {
   const { messageIdKey, generation } = await loadInstallation(pool);
   const messageIds = createMessageIds(messageIdKey);
   const bell = createBell();
@@ -48,7 +50,7 @@ export async function startApp({ config, pool, http, logger, clock, random, newI
   const importer = createImporter({ pool, bell, logger, clock });
   importer.start();
   const node = await startNode({
-    pool,
+    pool: dispatchPool,
     clock,
     random,
     newId,

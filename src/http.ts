@@ -41,6 +41,8 @@ export async function listen(host: string, port: number, onError: (error: unknow
   };
 
   server.on("upgrade", (request, socket, head) => {
+    // Node has taken its own listener off by now, and a client that resets would be an uncaught error.
+    socket.on("error", () => socket.destroy());
     const route = routes?.upgrades[pathOf(request)];
     if (route) route(request, socket, head);
     else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
@@ -57,7 +59,8 @@ export async function listen(host: string, port: number, onError: (error: unknow
   };
 }
 
-const pathOf = (request: IncomingMessage) => new URL(request.url ?? "/", "http://localhost").pathname;
+// Not by URL, which throws on what scanners send ("//"): nothing that comes from outside may end the process.
+const pathOf = (request: IncomingMessage) => (request.url ?? "/").split("?", 1)[0] ?? "/";
 
 function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type pg from "pg";
 import { type AdminToken, keepAdminToken } from "./access/admin-token.ts";
 import { ensureAdminToken } from "./access/tokens.ts";
 import { startApp } from "./app.ts";
@@ -18,6 +19,11 @@ import { createLogger, type Logger } from "./lib/logger.ts";
 /** Beyond what the app itself waits for: whatever hangs, the process ends. */
 const LAST_RESORT_MS = 25_000;
 
+const DISPATCH_CONNECTIONS = 6;
+
+/** The first takeover after a crash looks through a day of attempts; nothing else takes a tenth of this. */
+const DISPATCH_TIMEOUTS = { lockTimeoutMs: 1000, queryTimeoutMs: 30_000 };
+
 type Stop = () => Promise<void>;
 
 /** Starts everything in order. What was started is added to `stops` at once, so that a failure half-way leaves nothing behind. */
@@ -26,20 +32,30 @@ async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (er
   stops.push(() => http.close(0));
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const databaseUrl = config.databaseUrl ?? (await startOwnPostgres(config, logger, stops));
-  const pool = createPool(databaseUrl, {
-    max: config.databasePoolMax,
-    idle: config.databasePoolIdle,
-    lifetimeSeconds: config.databasePoolLifetimeSeconds,
-    onError: (error) => logger.warn({ err: error }, "a connection to Postgres broke"),
-  });
-  stops.push(() => pool.end());
+  const { pool, dispatchPool } = openPools(databaseUrl, config, logger);
+  stops.push(() => Promise.all([pool.end(), dispatchPool.end()]).then(() => {}));
   await assertUsable(pool);
   await migrate(pool);
   const token = await keepAdminToken(config.dataDir, config.adminToken);
   await ensureAdminToken(pool, token.secret, token.replaced);
-  const app = await startApp({ config, pool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, onFatal });
+  const app = await startApp({ config, pool, dispatchPool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, onFatal });
   stops.push(app.stop);
   greet(config, http.port, token);
+}
+
+/** Two pools out of the connections that are allowed: twenty slow queries of the API must not keep the dispatcher from its beat, or it would be
+ *  taken for dead. */
+function openPools(url: string, config: Config, logger: Logger): { pool: pg.Pool; dispatchPool: pg.Pool } {
+  const forDispatch = Math.min(DISPATCH_CONNECTIONS, Math.floor(config.databasePoolMax / 2));
+  const shared = {
+    lifetimeSeconds: config.databasePoolLifetimeSeconds,
+    onError: (error: Error) => logger.warn({ err: error }, "a connection to Postgres broke"),
+  };
+  const max = config.databasePoolMax - forDispatch;
+  return {
+    pool: createPool(url, { ...shared, max, idle: Math.min(config.databasePoolIdle, max) }),
+    dispatchPool: createPool(url, { ...shared, max: forDispatch, idle: Math.min(config.databasePoolIdle, forDispatch), ...DISPATCH_TIMEOUTS }),
+  };
 }
 
 async function startOwnPostgres(config: Config, logger: Logger, stops: Stop[]): Promise<string> {

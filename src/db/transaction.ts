@@ -4,14 +4,20 @@ const RETRIES = 3;
 /** Deadlock, serialization failure; and a key that another transaction has taken since ours looked: ours sees it the next time, and says so. */
 const CONFLICTS = new Set(["40P01", "40001", "23505"]);
 
-/** Whether Postgres failed the transaction because of another one: run again, it may pass. */
-const isRetryable = (error: unknown): boolean => {
+/** Postgres's own error, also where drizzle has wrapped it. */
+const databaseError = (error: unknown): pg.DatabaseError | undefined => {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return cause instanceof pg.DatabaseError && CONFLICTS.has(cause.code ?? "");
+  return cause instanceof pg.DatabaseError ? cause : undefined;
 };
 
+/** Whether Postgres failed the transaction because of another one: run again, it may pass. */
+const isConflict = (error: unknown): boolean => CONFLICTS.has(databaseError(error)?.code ?? "");
+
+/** Somebody else holds a row for longer than we wait for it. */
+export const isLockTimeout = (error: unknown): boolean => databaseError(error)?.code === "55P03";
+
 /** Runs again what Postgres ended because of another transaction. */
-export async function retrying<T>(run: () => Promise<T>): Promise<T> {
+export async function retrying<T>(run: () => Promise<T>, isRetryable: (error: unknown) => boolean = isConflict): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run();
@@ -26,11 +32,13 @@ export type TransactionOptions<T> = {
   readonly begin?: string;
   /** False rolls back, though nothing was thrown. */
   readonly keeps?: (value: T) => boolean;
+  /** Waits several times as long for a row that somebody else holds: an opt-out must not be lost to a bulk update. */
+  readonly isPatient?: boolean;
 };
 
 /** A transaction on a connection of its own. `work` may run more than once, where Postgres ends a conflict by failing it. */
 export function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>, options: TransactionOptions<T> = {}): Promise<T> {
-  return retrying(async () => {
+  const run = async () => {
     const client = await pool.connect();
     let broken = true;
     try {
@@ -49,11 +57,15 @@ export function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => P
       // A connection that could not even roll back is closed: what it was set to must never reach the next one who borrows it.
       client.release(broken);
     }
-  });
+  };
+  return retrying(run, options.isPatient ? (error) => isConflict(error) || isLockTimeout(error) : isConflict);
 }
 
 /** SQLSTATE classes that speak of the connection, the server or other transactions, not of the values that were sent. */
 const NOT_THE_DATA = new Set(["08", "25", "40", "53", "55", "57", "58", "XX"]);
 
 /** Whether the statement failed by what was in it, so that it would fail again. */
-export const isDataError = (error: unknown): boolean => error instanceof pg.DatabaseError && !NOT_THE_DATA.has((error.code ?? "XX").slice(0, 2));
+export function isDataError(error: unknown): boolean {
+  const cause = databaseError(error);
+  return cause !== undefined && !NOT_THE_DATA.has((cause.code ?? "XX").slice(0, 2));
+}

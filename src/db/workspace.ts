@@ -24,6 +24,6 @@ export function workspaceDb(pool: pg.Pool, id: string): WorkspaceDb {
   return {
     id,
     read: (work) => transaction(pool, (client) => work(drizzle(client)), { begin }),
-    write: (work) => transaction(pool, (client) => work(drizzle(client)), { begin, keeps: (result) => result.ok }),
+    write: (work) => transaction(pool, (client) => work(drizzle(client)), { begin, keeps: (result) => result.ok, isPatient: true }),
   };
 }

@@ -2,7 +2,7 @@
 
 import DataLoader from "dataloader";
 import type pg from "pg";
-import { isDataError, retrying } from "../db/transaction.ts";
+import { isDataError, isLockTimeout, retrying } from "../db/transaction.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Deadline } from "../lib/deadline.ts";
 import { inHalves } from "../lib/halving.ts";
@@ -18,6 +18,9 @@ const ATTEMPT_WAIT_MS = 2;
 const SETTLE_BATCH = 2000;
 const SETTLE_WAIT_MS = 10;
 const RETRY_MS = 250;
+
+/** One row is to blame, not the connection: the others of the batch need not wait for it. */
+const isOfOne = (error: unknown) => isDataError(error) || isLockTimeout(error);
 
 export interface Batches {
   /** "unanswered" where Postgres said nothing until the deadline: the flow may or may not be attempted, and must not be sent. */
@@ -57,7 +60,7 @@ export function createBatches({ pool, lease, clock, logger, minStepDelayHours, o
   const persistently = async (settlements: readonly Settlement[]): Promise<(null | Error)[]> => {
     for (;;) {
       try {
-        return await inHalves(settlements, settleBatch, isDataError);
+        return await inHalves(settlements, settleBatch, isOfOne);
       } catch (error) {
         logger.warn({ err: error, flows: settlements.length }, "settling failed, to be tried again");
         await after(RETRY_MS);
@@ -72,12 +75,25 @@ export function createBatches({ pool, lease, clock, logger, minStepDelayHours, o
   });
 
   const settle = async (settlement: Settlement) => {
+    let failure: unknown;
     try {
       await settlements.load(settlement);
+      return;
     } catch (error) {
-      // It stays attempted, and rescue ends it as unknown; no other flow is held up by it.
-      logger.error({ err: error, flowId: settlement.flowId }, "a flow cannot be settled");
+      failure = error;
     }
+    // Somebody holds its lead, in a bulk update say: it goes on trying alone, and its outcome does not become unknown for that.
+    while (!isDataError(failure)) {
+      await after(RETRY_MS);
+      try {
+        await settleBatch([settlement]);
+        return;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    // It stays attempted, and rescue ends it as unknown; no other flow is held up by it.
+    logger.error({ err: failure, flowId: settlement.flowId }, "a flow cannot be settled");
   };
 
   const settleAll = async (all: readonly Settlement[]) => void (await Promise.all(all.map(settle)));

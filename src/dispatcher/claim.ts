@@ -36,13 +36,16 @@ const claim = `
         SELECT f.id, f.workspace_id, f.bound_device_id, f.lead_id, f.step_id, f.sequence_id, f.due_at + a.pause_offset AS due_wall
           FROM flows f
          WHERE f.lane_id = a.id AND f.queued
-           AND f.due_at <= clock_timestamp() - a.pause_offset       -- lane time: a lane that stood still for an hour is an hour behind
+           AND f.due_at <= statement_timestamp() - a.pause_offset   -- lane time: a lane that stood still for an hour is an hour behind. Not
+                                                                    -- clock_timestamp(): being volatile, it would be no index condition, and
+                                                                    -- all that is due tomorrow be read (1M flows: 3 s instead of 1 ms)
            AND f.id NOT IN (SELECT unnest($3::uuid[]))              -- in the workers' queues already
          ORDER BY f.due_at, f.id LIMIT share.flows) AS due
       WHERE a.workspace_id = share.workspace_id AND a.paused_at IS NULL       -- closed lanes are not even looked into
       ORDER BY due.due_wall, due.id LIMIT share.flows) AS f
     JOIN sequences s ON s.id = f.sequence_id
-    LEFT JOIN leads l ON l.id = f.lead_id                           -- a row that SQL deleted must not stand in the way forever
+    LEFT JOIN LATERAL (                                             -- closed (OFFSET 0): looked up by key, where a join read a million leads.
+      SELECT phone, name, niche, attributes FROM leads WHERE id = f.lead_id OFFSET 0) AS l ON true   -- LEFT: SQL may have deleted it
     LEFT JOIN sequence_steps st ON st.id = f.step_id
    ORDER BY f.due_wall, f.id`;
 

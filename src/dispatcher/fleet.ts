@@ -45,6 +45,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const { pool, clock, random, transports, statusLog } = options;
   const seats = new Map<string, Seat>();
   const closing = new Set<Promise<void>>();
+  let closed = false;
   const atOnce = pLimit(options.sendConcurrency);
 
   const open = (row: DeviceRow, history: readonly number[]) =>
@@ -57,7 +58,7 @@ export function createFleet(options: FleetOptions): Fleet {
         random,
         history,
         // The place is waited for before the attempt: an attempted flow must not spend its deadline in a line.
-        send: (flow, device) => atOnce(() => options.send(flow, device)),
+        send: (flow, device) => atOnce(async () => (closed ? "not attempted" : options.send(flow, device))),
         onStatus: (deviceId, status, reason) => statusLog.add({ deviceId, status, reason }),
         onReceipt: options.onReceipt,
       }),
@@ -72,8 +73,8 @@ export function createFleet(options: FleetOptions): Fleet {
       for (const seat of [...seats.values()].filter(({ deviceId }) => !present.has(deviceId))) {
         seats.delete(seat.deviceId);
         // Not awaited: a message of it that takes its time must not hold up the cycle of all the others.
-        const closed = seat.close().finally(() => closing.delete(closed));
-        closing.add(closed);
+        const gone = seat.close().finally(() => closing.delete(gone));
+        closing.add(gone);
       }
       for (const row of rows) seats.get(row.id)?.update(row);
       const added = rows.filter((row) => !seats.has(row.id));
@@ -106,6 +107,7 @@ export function createFleet(options: FleetOptions): Fleet {
     size: () => ({ devices: seats.size, activeWorkers: workers().length }),
 
     async close() {
+      closed = true; // what stands in line for its turn is not begun any more
       await Promise.all([...closing, ...[...seats.values()].map((seat) => seat.close())]);
       seats.clear();
       await statusLog.flush();

@@ -2,7 +2,7 @@
 
 import type { DeviceRow } from "./device-rows.ts";
 import { createAttemptWindow, limitsOf } from "../devices/limits.ts";
-import { type Clock, MINUTE_MS } from "../lib/clock.ts";
+import { type Clock, MINUTE_MS, type Timer } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { type Receipt, SEND_DEADLINE_MS, type SessionStatus, type Transport } from "../transports/transport.ts";
 import type { AssignableDevice } from "./assign.ts";
@@ -108,8 +108,13 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
       if (since !== null && clock.monotonic() - since >= idleMs) worker = null;
     },
     async close() {
-      await worker?.stop();
+      const ended = worker?.stop();
+      let timer: Timer | undefined;
+      // Nothing can be written after this long, and an acknowledgement may be another half minute away: it is not waited for.
+      await Promise.race([ended, new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, SEND_DEADLINE_MS)))]);
+      timer?.cancel();
       await session.close();
+      await ended;
     },
   };
 }

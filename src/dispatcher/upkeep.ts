@@ -41,8 +41,8 @@ export function createSweep({ pool, clock, logger }: Omit<UpkeepOptions, "onStop
   const cycle = async () => {
     await pool.query("SELECT ensure_partitions()");
     // No limit looks back further than a day and a send deadline.
-    await pool.query("DELETE FROM device_attempts WHERE at < clock_timestamp() - interval '25 hours'");
-    await pool.query("DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '7 days'");
+    await pool.query("DELETE FROM device_attempts WHERE at < statement_timestamp() - interval '25 hours'");
+    await pool.query("DELETE FROM idempotency_keys WHERE created_at < statement_timestamp() - interval '7 days'");
   };
   return createLoop({ cycle, intervalMs: SWEEP_INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "sweeping failed, to be tried again") });
 }

@@ -27,18 +27,25 @@ export function createTailer({ pool, bell, clock, logger }: TailerOptions): Tail
   const listeners = new Set<(batch: Batch) => void>();
   let seen: string | undefined;
   let starting: Promise<void> | undefined;
+  let failing = false;
 
   const cycle = async () => {
     if (seen === undefined) return;
     const from = seen;
     const { snapshot, rows, complete } = await readNew(pool, from, MAX_BATCH);
+    failing = false;
     if (seen !== from) return; // everybody left meanwhile, and the next reading begins anew
     seen = snapshot;
     if (rows.length === 0) return;
     for (const heard of listeners) heard({ seen: from, until: snapshot, rows: complete ? rows : null });
   };
 
-  const loop = createLoop({ cycle, intervalMs: POLL_MS, clock, onError: (error) => logger.warn({ err: error }, "the event log could not be read, to be tried again") });
+  const onError = (error: unknown) => {
+    // Once, not ten times a second for as long as Postgres is away.
+    if (!failing) logger.warn({ err: error }, "the event log could not be read, to be tried again");
+    failing = true;
+  };
+  const loop = createLoop({ cycle, intervalMs: POLL_MS, clock, onError });
   const silence = bell.listen("events", () => seen !== undefined && loop.wake());
 
   /** Nobody listens: nothing is read. The first who does sets where the reading begins. */

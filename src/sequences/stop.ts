@@ -49,7 +49,10 @@ export async function openEnrollmentsOf(client: Queryable, leadId: string): Prom
 /** Some open enrolments of archived sequences, at most `limit`. */
 export async function enrollmentsOfArchived(client: Queryable, limit: number): Promise<string[]> {
   const { rows } = await client.query<{ id: string }>(
-    `SELECT e.id FROM sequences s JOIN enrollments e ON e.sequence_id = s.id AND e.status IN ('ACTIVE', 'PAUSED') WHERE s.status = 'ARCHIVED' LIMIT $1`,
+    // Closed (OFFSET 0), so that each archived sequence looks into the index of what is open: joined, all enrolments were read every 2 s.
+    `SELECT e.id FROM sequences s
+      CROSS JOIN LATERAL (SELECT id FROM enrollments WHERE sequence_id = s.id AND status IN ('ACTIVE', 'PAUSED') OFFSET 0) AS e
+      WHERE s.status = 'ARCHIVED' LIMIT $1`,
     [limit],
   );
   return rows.map((row) => row.id);

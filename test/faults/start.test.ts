@@ -1,6 +1,6 @@
 // Starting and stopping the real server: what an operator meets on the first day.
 
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -78,6 +78,23 @@ describe.sequential("npm start", () => {
     const next = await startServerProcess(settings);
     expect(await ask(next.url, '{ lead(phone: "+447700900002") { name } }')).toEqual({ data: { lead: { name: "Too" } } });
     await next.end("SIGTERM");
+  });
+
+  test("outlives what scanners send, and clients that reset", async () => {
+    const server = await startServerProcess(settings);
+    const port = Number(settings["PORT"]);
+    for (const request of ["GET // HTTP/1.1", "GET // HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket", "GET /other HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket"]) {
+      for (let time = 0; time < 20; time++) {
+        const socket = connect(port, "127.0.0.1");
+        await once(socket, "connect");
+        socket.on("error", () => {});
+        socket.write(`${request}\r\nHost: x\r\n\r\n`, () => socket.resetAndDestroy());
+        await once(socket, "close");
+      }
+    }
+    expect((await fetch(`${server.url}//`)).status).toBe(404);
+    expect(await ask(server.url, "{ viewer { token { name } } }")).toEqual({ data: { viewer: { token: { name: "admin" } } } });
+    await server.end("SIGTERM");
   });
 
   test("takes the token that RENTAK_ADMIN_TOKEN sets, and the old one no longer", async () => {

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, customType, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { bigint, customType, index, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
@@ -41,7 +41,7 @@ export const idempotencyKeys = pgTable(
     result: jsonb("result"),
     createdAt: createdAt(),
   },
-  (table) => [primaryKey({ columns: [table.workspaceId, table.key] })],
+  (table) => [primaryKey({ columns: [table.workspaceId, table.key] }), index("idempotency_keys_created_at").on(table.createdAt)],
 );
 
 /** One row: what belongs to this database as a whole. */

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "graphql-ws";
-import { getOperationAST, parse } from "graphql";
+import { getOperationAST, GraphQLError, parse } from "graphql";
 
 const [query, variablesText = "{}"] = process.argv.slice(2);
 const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
@@ -12,6 +12,23 @@ const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_A
 function fail(message: string): never {
   console.error(message);
   process.exit(1);
+}
+
+function operationOf(text: string): string | undefined {
+  try {
+    return getOperationAST(parse(text))?.operation;
+  } catch (error) {
+    const place = error instanceof GraphQLError ? error.locations?.map(({ line, column }) => ` (line ${line}, column ${column})`).join("") : "";
+    return fail(`${error instanceof Error ? error.message : String(error)}${place}`);
+  }
+}
+
+function parseVariables(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return fail(`The variables must be a JSON object, such as '{"id": "Lead:…"}', not ${text}`);
+  }
 }
 
 async function adminToken(): Promise<string> {
@@ -48,5 +65,5 @@ async function listen(url: string, authorization: string, variables: Record<stri
 if (query === undefined) fail("Usage: npm run graphql -- '{ viewer { workspace { name } } }'");
 const authorization = `Bearer ${await adminToken()}`;
 const url = `http://${HOST}:${PORT}/graphql`;
-const run = getOperationAST(parse(query))?.operation === "subscription" ? listen : ask;
-await run(url, authorization, JSON.parse(variablesText));
+const run = operationOf(query) === "subscription" ? listen : ask;
+await run(url, authorization, parseVariables(variablesText));

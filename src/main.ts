@@ -30,7 +30,7 @@ type Stop = () => Promise<void>;
 async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (error: unknown) => void): Promise<void> {
   const http = await listen(config.host, config.port, (error) => logger.error({ err: error }, "a request failed"));
   stops.push(() => http.close(0));
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startOwnPostgres(config, logger, stops));
   const { pool, dispatchPool } = openPools(databaseUrl, config, logger);
   stops.push(() => Promise.all([pool.end(), dispatchPool.end()]).then(() => {}));
@@ -56,6 +56,15 @@ function openPools(url: string, config: Config, logger: Logger): { pool: pg.Pool
     pool: createPool(url, { ...shared, max, idle: Math.min(config.databasePoolIdle, max) }),
     dispatchPool: createPool(url, { ...shared, max: forDispatch, idle: Math.min(config.databasePoolIdle, forDispatch), ...DISPATCH_TIMEOUTS }),
   };
+}
+
+async function makeDataDir(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OperatorError(`The data folder ${path} cannot be made: ${reason}. Set RENTAK_DATA_DIR to a folder that this account may write to.`, { cause: error });
+  }
 }
 
 async function startOwnPostgres(config: Config, logger: Logger, stops: Stop[]): Promise<string> {

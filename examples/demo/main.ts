@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Listr } from "listr2";
 import { type Client, createApiClient } from "./client.ts";
-import { createDevices, createSequences, readProgress, setTriggers, type Totals, UserErrorsError, watchSequence } from "./run.ts";
+import { createDevices, createSequences, isUnderWay, type Progress, readProgress, setTriggers, type Totals, UserErrorsError, watchSequence } from "./run.ts";
 import { DEMO_ENTRIES, DEMO_SEQUENCES } from "./sequences.ts";
 import { type DemoServer, findServer, startServer } from "./server.ts";
 import { readWitness } from "./witness.ts";
@@ -22,7 +22,7 @@ async function chooseServer(): Promise<{ server: DemoServer; client: Client }> {
       return { server: running, client };
     } catch (error) {
       if (!(error instanceof UserErrorsError)) throw error;
-      console.log(`The server that runs at ${running.url} does not take the demo's sequences: ${error.message.split("\n")[0]}`);
+      console.log(`The server that runs at ${running.url} asks for longer delays between steps than a demo has time for (RENTAK_MIN_STEP_DELAY_HOURS).`);
     }
   }
   const dataDir = join(process.env["RENTAK_DATA_DIR"] ?? ".rentak", "demo");
@@ -36,11 +36,14 @@ const titleOf = (name: string, { enrolled, finished, sent, failed }: Totals) => 
 async function run(server: DemoServer, client: Client): Promise<void> {
   const startedAt = Date.now();
   const results = new Map<string, Totals>();
-  let imported = "";
-  let leads = 0;
+  let leads: ReadonlyMap<string, number> = new Map();
   let events = 0;
   await createSequences(client);
-  const before = await readProgress(client);
+  const present = await readProgress(client);
+  const goesOn = isUnderWay(present);
+  if (goesOn) console.log("Leads of an earlier run are still on their way: going on with them.");
+  // Who goes on is told of all there ever was; a new run, of what it adds.
+  const before: Progress = goesOn ? new Map() : present;
   const stopEvents = client.onFlowEvent(() => (events += 1));
   try {
     const tasks = new Listr(
@@ -51,10 +54,12 @@ async function run(server: DemoServer, client: Client): Promise<void> {
         },
         {
           title: "Leads",
+          enabled: !goesOn,
           task: async (_, task) => {
-            imported = await client.importCsv(new Uint8Array(await readFile(LEADS_FILE)), "leads.csv");
+            const imported = await client.importCsv(new Uint8Array(await readFile(LEADS_FILE)), "leads.csv");
             leads = await setTriggers(client, imported);
-            task.title = `Leads: ${leads} imported, and their triggers set`;
+            const begun = DEMO_ENTRIES.reduce((sum, { sequences: [first] }) => sum + (leads.get(first) ?? 0), 0);
+            task.title = `Leads: ${begun} imported, and their triggers set`;
           },
         },
         {
@@ -64,7 +69,7 @@ async function run(server: DemoServer, client: Client): Promise<void> {
               DEMO_ENTRIES.flatMap((entry) => entry.sequences).map((name) => ({
                 title: name,
                 task: async (_context, inner) => {
-                  const totals = await watchSequence(client, name, leads / DEMO_ENTRIES.length, before, (now) => (inner.title = titleOf(name, now)));
+                  const totals = await watchSequence(client, name, leads.get(name) ?? 0, before, (now) => (inner.title = titleOf(name, now)));
                   results.set(name, totals);
                 },
               })),
@@ -96,7 +101,10 @@ async function printTotals(server: DemoServer, results: readonly Totals[], event
 }
 
 const { server, client } = await chooseServer();
-process.once("SIGINT", () => void server.stop().then(() => process.exit(130)));
+process.once("SIGINT", () => {
+  console.log("\nStopped. `npm run demo` goes on from here.");
+  void server.stop().then(() => process.exit(130));
+});
 try {
   await run(server, client);
 } finally {

@@ -22,7 +22,7 @@ export class UserErrorsError extends Error {
   override name = "UserErrorsError";
 }
 
-type Progress = ReadonlyMap<string, ProgressFragment>;
+export type Progress = ReadonlyMap<string, ProgressFragment>;
 
 function accepted<T extends { userErrors: readonly { message: string }[] }>(payload: T): T {
   if (payload.userErrors.length > 0) throw new UserErrorsError(payload.userErrors.map(({ message }) => message).join("\n"));
@@ -53,15 +53,19 @@ export async function createSequences(client: Client): Promise<void> {
   }
 }
 
-/** Sets the entry triggers on the imported leads: each once, though the server dies in the middle. */
-export async function setTriggers(client: Client, importId: string): Promise<number> {
-  let leads = 0;
-  for (const { niche, trigger } of DEMO_ENTRIES) {
+/** Sets the entry triggers on the imported leads: each once, though the server dies in the middle. Returns how many leads begin each sequence. */
+export async function setTriggers(client: Client, importId: string): Promise<ReadonlyMap<string, number>> {
+  const leads = new Map<string, number>();
+  for (const { niche, trigger, sequences } of DEMO_ENTRIES) {
     const variables = { filter: { importId, niche: [niche] }, triggers: [trigger], idempotencyKey: `demo ${importId} ${trigger}` };
-    leads += accepted((await client.ask(SetTriggersDocument, variables)).setLeadTriggers).affected;
+    const { affected } = accepted((await client.ask(SetTriggersDocument, variables)).setLeadTriggers);
+    for (const name of sequences) leads.set(name, affected);
   }
   return leads;
 }
+
+/** Whether leads of an earlier run are still on their way. */
+export const isUnderWay = (progress: Progress): boolean => [...progress.values()].some(({ active, paused }) => active + paused > 0);
 
 export async function readProgress(client: Client): Promise<Progress> {
   const { sequences } = await client.ask(SequencesDocument, {});
@@ -86,12 +90,15 @@ function totalsOf(name: string, before: Progress, now: Progress): Totals {
   };
 }
 
-/** Looks every half second until the sequence has enrolled `leads` and all of them are through. */
+/** Looks every half second until the sequence has enrolled `leads` and all of them are through; where nobody knows how many, until nobody is on
+ *  the way in any of the demo's sequences. */
 export async function watchSequence(client: Client, name: string, leads: number, before: Progress, show: (totals: Totals) => void): Promise<Totals> {
   for (;;) {
-    const totals = totalsOf(name, before, await readProgress(client));
+    const progress = await readProgress(client);
+    const totals = totalsOf(name, before, progress);
     show(totals);
-    if (totals.enrolled >= leads && totals.finished >= totals.enrolled) return totals;
+    const isThrough = leads > 0 ? totals.enrolled >= leads && totals.finished >= totals.enrolled : !isUnderWay(progress);
+    if (isThrough) return totals;
     await delay(LOOK_EVERY_MS);
   }
 }

@@ -91,7 +91,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     });
 
   const begin = async ({ lease, from }: Takeover) => {
-    logger.info({ from, epoch: lease.epoch }, "this node dispatches now");
+    logger.info({ takenFrom: from, epoch: lease.epoch }, "this process holds the lease: it dispatches now");
     // A node that was cut off may have a message between its attempt and the wire: it has until its deadline, and no longer.
     if (from === "dead") await wait(SEND_DEADLINE_MS);
     if (!stopped) duty = beginDuty(lease, options, () => void endDuty("lose"));

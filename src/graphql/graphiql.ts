@@ -1,7 +1,11 @@
 import type { GraphiQLOptions } from "graphql-yoga";
 
-const EXAMPLE = `# Rentak's API. Every request needs a token: open "Headers" below and put the one from
-# .rentak/admin-token after "Bearer ". The book icon at the left shows everything there is.
+// Short lines: longer ones are hidden behind GraphiQL's own buttons.
+const EXAMPLE = `# Every request needs a token.
+# 1. Open "Headers" below, and put the token
+#    of .rentak/admin-token after "Bearer ".
+# 2. Press Shift-Ctrl-R: the docs and the
+#    completion learn the schema then.
 
 query Overview {
   viewer {

@@ -25,6 +25,9 @@ type Parameters = { readonly [name in (typeof PARAMETERS)[number]]?: string };
 
 export function createImportHandler(deps: ImportHandlerDeps): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
+    // As /graphql: a browser sends no token by itself, and pages of other origins may import with theirs.
+    response.setHeader("access-control-allow-origin", "*");
+    if (request.method === "OPTIONS") return void response.writeHead(204, PREFLIGHT).end();
     request.setTimeout(SILENCE_MS);
     const answer = await importBody(deps, request);
     // What is left of the body is read and thrown away: a client that is still sending would miss the answer otherwise.
@@ -34,6 +37,8 @@ export function createImportHandler(deps: ImportHandlerDeps): (request: Incoming
     response.end(`${JSON.stringify(answer.body)}\n`);
   };
 }
+
+const PREFLIGHT = { "access-control-allow-methods": "POST", "access-control-allow-headers": "authorization, content-type", "access-control-max-age": "86400" };
 
 type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> };
 

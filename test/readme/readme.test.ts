@@ -92,7 +92,7 @@ describe.sequential("the README, by copy and paste", () => {
     await run(blockWith("SET is_active = true"));
     const [line] = await says(listener, /^\{.*\}$/m);
     expect(JSON.parse(line)).toMatchObject({
-      flowSent: { flow: { text: expect.stringMatching(/^(Hi|Hello) Aina, good to have you!$/), lead: { name: "Aina", phone: "+447700900123" }, device: { name: "Desk" } } },
+      flowSent: { flow: { text: expect.stringMatching(/^(Hi|Hello) Aina, good to have you!$/), lead: { name: "Aina", phone: "+12025550123" }, device: { name: "Desk" } } },
     });
   }, 60_000);
 

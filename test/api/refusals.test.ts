@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await database?.end();
   await server?.end("SIGTERM");
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
 type Answer = { data?: Record<string, { userErrors: { message: string; field: string[] | null }[] }> | null; errors?: { message: string; extensions: { code: string } }[] };

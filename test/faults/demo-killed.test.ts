@@ -63,7 +63,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server?.end("SIGTERM");
-  await rm(dir, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
 describe(`the demo, its server killed ${KILLS} times (seed ${SEED})`, () => {

@@ -16,7 +16,7 @@ beforeAll(async () => {
   settings = { PORT: String(await freePort()), RENTAK_DATA_DIR: join(dir, "data") };
 });
 
-afterAll(() => rm(dir, { recursive: true, force: true }));
+afterAll(() => rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 }));
 
 async function ask(url: string, query: string): Promise<unknown> {
   const token = (await readFile(join(dir, "data/admin-token"), "utf8")).trim();

@@ -2,12 +2,13 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { cleanEnv, freePort, ROOT } from "../support/server-process.ts";
 
 const README_PORT = "4000";
@@ -67,7 +68,9 @@ afterAll(async () => {
     process.kill(-child.pid, "SIGTERM");
     await exited;
   }
-  await rm(dir, { recursive: true, force: true });
+  // The shells end at once; the server that one of them began drains first, and stops its Postgres, before the folder may go.
+  await eventually(() => !existsSync(join(dir, ".rentak/postgres/postmaster.pid")), "the end of the server's Postgres", 40_000);
+  await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
 describe.sequential("the README, by copy and paste", () => {

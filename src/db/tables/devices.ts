@@ -17,10 +17,20 @@ export const devices = pgTable(
     dailyLimit: integer("daily_limit").notNull().default(800),
     simulatedLatencyMs: integer("simulated_latency_ms").notNull().default(200),
     simulatedFailureRate: doublePrecision("simulated_failure_rate").notNull().default(0),
+    /** The process that holds it; nobody where null. Given by the coordinator, given up by its holder, or taken from a dead one. */
+    nodeId: uuid("node_id"),
+    /** Whom its holder is to hand it to. */
+    wantedNodeId: uuid("wanted_node_id"),
+    /** Its last holder died: a message may be on its way to the wire for one send deadline, which the next holder waits for. */
+    quarantined: boolean("quarantined").notNull().default(false),
+    /** Its people may be served by others now: it takes no flows, or has 50 messages in the hour. Kept up by its holder. */
+    spills: boolean("spills").notNull().default(true),
     createdAt: createdAt(),
   },
   (table) => [
     unique("devices_workspace_id_id").on(table.workspaceId, table.id),
+    index("devices_workspace_id_node_id").on(table.workspaceId, table.nodeId),
+    index("devices_node_id").on(table.nodeId),
     check("devices_transport", sql`${table.transport} IN ('SIMULATOR')`),
     check("devices_status", sql`${table.status} IN ('CONNECTING', 'ONLINE', 'OFFLINE')`),
     check("devices_limits", sql`${table.hourlyLimit} >= 1 AND ${table.dailyLimit} >= 1`),
@@ -47,6 +57,12 @@ export const nodes = pgTable("nodes", {
   name: text("name").notNull().unique(),
   /** Counts up while the process lives. Others watch whether it stands still, by their own monotonic clock. */
   beat: bigint("beat", { mode: "number" }).notNull().default(0),
+  /** How many devices it can hold. */
+  capacity: integer("capacity").notNull().default(0),
+  /** Raised when devices are given to it or asked back: it looks at once then. */
+  orders: bigint("orders", { mode: "number" }).notNull().default(0),
+  /** Which process of which machine it is, so that a successor of its name can see that it is gone. */
+  process: text("process").notNull().default(""),
   devices: integer("devices").notNull().default(0),
   activeWorkers: integer("active_workers").notNull().default(0),
   lastTickAt: instant("last_tick_at"),
@@ -55,16 +71,14 @@ export const nodes = pgTable("nodes", {
   startedAt: instant("started_at").notNull().default(sql`clock_timestamp()`),
 });
 
-/** One row: who dispatches. */
-export const dispatchLease = pgTable(
-  "dispatch_lease",
+/** One row: which node does what is done once for all of them. */
+export const coordinator = pgTable(
+  "coordinator",
   {
     only: boolean("only").primaryKey().default(true),
     nodeId: uuid("node_id"),
-    /** Raised by each takeover under FOR UPDATE; an attempt names the epoch it was made in and fails when that is over. */
-    epoch: bigint("epoch", { mode: "number" }).notNull().default(0),
     /** Every attempt before this time is settled. Bounds the search for those that are not. */
     settledUntil: instant("settled_until").notNull().default(sql`'-infinity'`),
   },
-  (table) => [check("dispatch_lease_only", sql`${table.only}`)],
+  (table) => [check("coordinator_only", sql`${table.only}`)],
 );

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, customType, index, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, customType, index, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt, instant, primaryKeyId } from "./columns.ts";
 
 const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
@@ -16,10 +16,18 @@ export const flows = pgTable(
     enrollmentId: uuid("enrollment_id").notNull(),
     sequenceId: uuid("sequence_id").notNull(),
     stepId: uuid("step_id").notNull(),
+    /** The failed flow that an operator had attempted again by this one. */
+    retryOf: uuid("retry_of"),
+    /** The flow that attempts this one again: set once, by who makes it. */
+    retriedAs: uuid("retried_as"),
+    /** How often an operator had this message attempted again before. */
+    retryCount: integer("retry_count").notNull().default(0),
     /** Waits to be claimed. False from the attempt on, and while its enrolment is paused. */
     queued: boolean("queued").notNull().default(true),
     /** In lane time. */
     dueAt: instant("due_at").notNull(),
+    /** When it was due before the frequency cap put it off, in lane time: the next step's delay counts from then. */
+    deferredFrom: instant("deferred_from"),
     /** The preferred or last device. Another column than the one that the attempt writes: an indexed one would break HOT. */
     boundDeviceId: uuid("bound_device_id"),
     status: text("status").notNull().default("ACTIVE"),
@@ -41,9 +49,10 @@ export const flows = pgTable(
   (table) => [
     index("flows_lane").on(table.laneId, table.dueAt, table.id).where(sql`queued`),
     index("flows_bound_device").on(table.boundDeviceId, table.dueAt, table.id).where(sql`queued AND bound_device_id IS NOT NULL`),
+    index("flows_retries").on(table.id).where(sql`retry_count > 0`),
     index("flows_enrollment").on(table.enrollmentId, table.id),
     index("flows_failed").on(table.failedAt, table.id).where(sql`failed_at IS NOT NULL`),
-    check("flows_status", sql`${table.status} IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED')`),
+    check("flows_status", sql`status IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED', 'CANCELLED')`),
   ],
 );
 

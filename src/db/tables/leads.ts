@@ -37,6 +37,14 @@ export const leads = pgTable(
   ],
 );
 
+/** When each lead was written to last, as far back as its workspace's frequency cap looks. Only workspaces that have one write it. */
+export const leadPace = pgTable("lead_pace", {
+  leadId: uuid("lead_id").primaryKey(),
+  workspaceId: uuid("workspace_id").notNull(),
+  /** The last attempts, the oldest first, no more of them than the cap allows. */
+  attemptedAt: instant("attempted_at").array().notNull(),
+});
+
 /** Words that were added to leads and wait to be looked at. Append-only and without a unique key: a key with DO NOTHING lost words. */
 export const enrollmentQueue = pgTable(
   "enrollment_queue",

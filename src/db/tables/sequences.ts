@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, doublePrecision, foreignKey, index, integer, interval, pgTable, text, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, doublePrecision, foreignKey, index, integer, interval, pgTable, text, time, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 export const sequences = pgTable(
@@ -14,11 +14,18 @@ export const sequences = pgTable(
     /** ACTIVE and is_active are the same: whichever of the two is written, the database carries the other along. */
     status: text("status").notNull().default("DRAFT"),
     isActive: boolean("is_active").notNull().default(false),
+    /** Its messages go out from this time of day on, for the tolerance; at any time where null. */
+    scheduleTime: time("schedule_time"),
+    scheduleToleranceMinutes: integer("schedule_tolerance_minutes").notNull().default(10),
+    /** Of leads that have no zone of their own; the workspace's where null. */
+    timeZone: text("time_zone"),
     minDelaySeconds: integer("min_delay_seconds").notNull().default(10),
     maxDelaySeconds: integer("max_delay_seconds").notNull().default(30),
     triggerDelayHours: doublePrecision("trigger_delay_hours").notNull().default(24),
     startDelayMinutes: integer("start_delay_minutes").notNull().default(0),
     onFailure: text("on_failure").notNull().default("CONTINUE"),
+    /** How long a due flow waits for a device where the workspace has none. */
+    noDeviceGraceMinutes: integer("no_device_grace_minutes").notNull().default(0),
     /** No problems as of the workspace's reviewed_revision. Set by the review alone. */
     isSound: boolean("is_sound").notNull().default(false),
     /** The revision that the last review saw. */
@@ -32,6 +39,8 @@ export const sequences = pgTable(
     check("sequences_status", sql`${table.status} IN ('DRAFT', 'ACTIVE', 'PAUSED', 'ARCHIVED')`),
     check("sequences_on_failure", sql`${table.onFailure} IN ('CONTINUE', 'STOP')`),
     check("sequences_delays", sql`${table.minDelaySeconds} BETWEEN 0 AND ${table.maxDelaySeconds} AND ${table.maxDelaySeconds} <= 86400`),
+    check("sequences_schedule_tolerance", sql`${table.scheduleToleranceMinutes} BETWEEN 1 AND 1440`),
+    check("sequences_no_device_grace", sql`${table.noDeviceGraceMinutes} >= 0`),
   ],
 );
 
@@ -75,10 +84,14 @@ export const lanes = pgTable(
     timeZone: text("time_zone").notNull(),
     pausedAt: instant("paused_at"),
     pauseOffset: interval("pause_offset").notNull().default("0"),
+    /** The present or next time during which its flows may be sent: the sequence's window without the workspace's quiet hours, in this zone. */
+    openFrom: instant("open_from").notNull().default(sql`'-infinity'`),
+    openUntil: instant("open_until").notNull().default(sql`'infinity'`),
   },
   (table) => [
     unique("lanes_sequence_id_time_zone").on(table.sequenceId, table.timeZone),
     index("lanes_workspace_id").on(table.workspaceId),
+    index("lanes_open_until").on(table.openUntil),
   ],
 );
 

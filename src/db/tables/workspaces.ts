@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, customType, index, jsonb, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
+import { bigint, check, customType, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
@@ -13,8 +13,20 @@ export const workspaces = pgTable("workspaces", {
   graphRevision: bigint("graph_revision", { mode: "number" }).notNull().default(0),
   /** The graph_revision up to which the sequences have been reviewed: enrolling waits while it lags behind. */
   reviewedRevision: bigint("reviewed_revision", { mode: "number" }).notNull().default(0),
+  /** Nothing is sent to a person from start to end of the person's own day; the end may lie on the next. */
+  quietStart: time("quiet_start"),
+  quietEnd: time("quiet_end"),
+  /** At most so many messages to a person in any so many hours. */
+  capMessages: integer("cap_messages"),
+  capHours: integer("cap_hours"),
+  /** At most so many attempts in any hour, over all devices. */
+  hourlyCeiling: integer("hourly_ceiling"),
   createdAt: createdAt(),
-});
+}, (table) => [
+  check("workspaces_quiet_hours", sql`(${table.quietStart} IS NULL) = (${table.quietEnd} IS NULL) AND coalesce(${table.quietStart} <> ${table.quietEnd}, true)`),
+  check("workspaces_frequency_cap", sql`(${table.capMessages} IS NULL) = (${table.capHours} IS NULL) AND coalesce(${table.capMessages} BETWEEN 1 AND 100 AND ${table.capHours} BETWEEN 1 AND 8760, true)`),
+  check("workspaces_hourly_ceiling", sql`${table.hourlyCeiling} >= 1`),
+]);
 
 export const apiTokens = pgTable("api_tokens", {
   id: primaryKeyId(),

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { createTokens } from "./access/tokens.ts";
 import type { Config } from "./config.ts";
+import type { ProcessIdentity } from "./dispatcher/membership.ts";
 import { startNode } from "./dispatcher/node.ts";
 import { createBell } from "./events/bell.ts";
 import { createEventLog } from "./events/log.ts";
@@ -31,6 +32,7 @@ export type AppOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly newId: () => string;
+  readonly process: ProcessIdentity;
   /** The process cannot go on, and why. */
   readonly onFatal: (error: unknown) => void;
 };
@@ -40,7 +42,7 @@ export interface App {
   stop(): Promise<void>;
 }
 
-export async function startApp({ config, pool, dispatchPool, http, logger, clock, random, newId, onFatal }: AppOptions): Promise<App> {
+export async function startApp({ config, pool, dispatchPool, http, logger, clock, random, newId, process, onFatal }: AppOptions): Promise<App> {
   const { messageIdKey, generation } = await loadInstallation(pool);
   const messageIds = createMessageIds(messageIdKey);
   const bell = createBell();
@@ -57,6 +59,7 @@ export async function startApp({ config, pool, dispatchPool, http, logger, clock
     logger,
     bell,
     messageIds,
+    process,
     transports: { SIMULATOR: createSimulator({ clock, logFile: config.simulatorLog }) },
     settings: {
       ...config,

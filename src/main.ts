@@ -3,12 +3,14 @@
 import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { type AdminToken, keepAdminToken } from "./access/admin-token.ts";
 import { ensureAdminToken } from "./access/tokens.ts";
 import { startApp } from "./app.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { assertUsable, createPool } from "./db/client.ts";
+import { processIdentity } from "./dispatcher/process-identity.ts";
 import { startEmbeddedPostgres } from "./db/embedded.ts";
 import { migrate } from "./db/migrate.ts";
 import { listen } from "./http.ts";
@@ -18,6 +20,8 @@ import { createLogger, type Logger } from "./lib/logger.ts";
 
 /** Beyond what the app itself waits for: whatever hangs, the process ends. */
 const LAST_RESORT_MS = 25_000;
+
+const POOL_END_MS = 3000;
 
 const DISPATCH_CONNECTIONS = 6;
 
@@ -33,12 +37,13 @@ async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (er
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startOwnPostgres(config, logger, stops));
   const { pool, dispatchPool } = openPools(databaseUrl, config, logger);
-  stops.push(() => Promise.all([pool.end(), dispatchPool.end()]).then(() => {}));
+  // Not waited for longer: a connection that has died in silence says no goodbye.
+  stops.push(() => Promise.race([Promise.all([pool.end(), dispatchPool.end()]), delay(POOL_END_MS, undefined, { ref: false })]).then(() => {}));
   await assertUsable(pool);
   await migrate(pool);
   const token = await keepAdminToken(config.dataDir, config.adminToken);
   await ensureAdminToken(pool, token.secret, token.replaced);
-  const app = await startApp({ config, pool, dispatchPool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, onFatal });
+  const app = await startApp({ config, pool, dispatchPool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, process: processIdentity(), onFatal });
   stops.push(app.stop);
   greet(config, http.port, token);
 }

@@ -1,9 +1,10 @@
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
+import type { QuietHours } from "../sequences/schedule.ts";
 import { ApiTokenRef, WorkspaceRef } from "./refs.ts";
 import type { TokenScope } from "./scopes.ts";
 import type { Access } from "./tokens.ts";
-import { updateWorkspace } from "./workspaces.ts";
+import { updateWorkspace, type FrequencyCap } from "./workspaces.ts";
 
 const TokenScopeEnum = builder.enumType("TokenScope", {
   values: {
@@ -14,11 +15,32 @@ const TokenScopeEnum = builder.enumType("TokenScope", {
   } as const,
 });
 
+const QuietHoursType = builder.objectRef<QuietHours>("QuietHours").implement({
+  fields: (t) => ({ start: t.expose("start", { type: "LocalTime" }), end: t.expose("end", { type: "LocalTime" }) }),
+});
+
+const FrequencyCapType = builder.objectRef<FrequencyCap>("FrequencyCap").implement({
+  fields: (t) => ({ messages: t.exposeInt("messages"), hours: t.exposeInt("hours") }),
+});
+
 WorkspaceRef.implement({
   fields: (t) => ({
     name: t.exposeString("name"),
     timeZone: t.expose("timeZone", { type: "TimeZone" }),
     defaultCountry: t.exposeString("defaultCountry", { description: "ISO 3166-1 alpha-2: how national phone numbers are read." }),
+    quietHours: t.field({
+      type: QuietHoursType,
+      nullable: true,
+      description: "No message is sent to a person inside these hours of that person's own time zone.",
+      resolve: ({ quietStart, quietEnd }) => (quietStart !== null && quietEnd !== null ? { start: quietStart, end: quietEnd } : null),
+    }),
+    frequencyCap: t.field({
+      type: FrequencyCapType,
+      nullable: true,
+      description: "At most so many messages to one person in so many hours, over all sequences and campaigns.",
+      resolve: ({ capMessages, capHours }) => (capMessages !== null && capHours !== null ? { messages: capMessages, hours: capHours } : null),
+    }),
+    hourlyCeiling: t.exposeInt("hourlyCeiling", { nullable: true, description: "At most so many attempts an hour over all devices." }),
   }),
 });
 
@@ -45,8 +67,23 @@ const Viewer = builder.objectRef<Access>("Viewer").implement({
 
 builder.queryField("viewer", (t) => t.field({ type: Viewer, resolve: (_root, _args, { access }) => access }));
 
+const QuietHoursInput = builder.inputType("QuietHoursInput", {
+  fields: (t) => ({ start: t.field({ type: "LocalTime", required: true }), end: t.field({ type: "LocalTime", required: true }) }),
+});
+
+const FrequencyCapInput = builder.inputType("FrequencyCapInput", {
+  fields: (t) => ({ messages: t.int({ required: true }), hours: t.int({ required: true }) }),
+});
+
 const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
-  fields: (t) => ({ name: t.string(), timeZone: t.field({ type: "TimeZone" }), defaultCountry: t.string() }),
+  fields: (t) => ({
+    name: t.string(),
+    timeZone: t.field({ type: "TimeZone" }),
+    defaultCountry: t.string(),
+    quietHours: t.field({ type: QuietHoursInput }),
+    frequencyCap: t.field({ type: FrequencyCapInput }),
+    hourlyCeiling: t.int(),
+  }),
 });
 
 const WorkspacePayload = payloadType<string>("WorkspacePayload", (t) => ({
@@ -59,6 +96,6 @@ builder.mutationField("updateWorkspace", (t) =>
     description: "Needs ADMIN.",
     authScopes: { admin: true },
     args: { input: t.arg({ type: UpdateWorkspaceInput, required: true }) },
-    resolve: (_root, { input }, { db }) => payload(updateWorkspace(db, input)),
+    resolve: (_root, { input }, context) => payload(updateWorkspace(context, input)),
   }),
 );

@@ -1,11 +1,17 @@
-import { eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import { isSupportedCountry } from "libphonenumber-js/min";
+import { sequences } from "../db/tables/sequences.ts";
 import { apiTokens, workspaces } from "../db/tables/workspaces.ts";
-import type { WorkspaceDb } from "../db/workspace.ts";
+import type { Tx, WorkspaceDb } from "../db/workspace.ts";
+import type { Bell } from "../events/bell.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import { areQuietThroughout, shownTime, type QuietHours } from "../sequences/schedule.ts";
 
-export type Workspace = Pick<typeof workspaces.$inferSelect, "id" | "name" | "timeZone" | "defaultCountry">;
+export type Workspace = typeof workspaces.$inferSelect;
 export type ApiToken = Omit<typeof apiTokens.$inferSelect, "hash">;
+
+/** At most so many messages to a person in any so many hours. */
+export type FrequencyCap = { readonly messages: number; readonly hours: number };
 
 /** The caller's own, or none: row-level security shows no other. */
 export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Workspace[]> =>
@@ -26,30 +32,65 @@ export const tokensById = (db: WorkspaceDb, ids: readonly string[]): Promise<Api
 
 type Optional<T> = T | null | undefined;
 
+/** Null takes away quietHours, frequencyCap and hourlyCeiling. */
 export type WorkspaceChange = {
   readonly name?: Optional<string>;
   readonly timeZone?: Optional<string>;
   readonly defaultCountry?: Optional<string>;
+  readonly quietHours?: Optional<QuietHours>;
+  readonly frequencyCap?: Optional<FrequencyCap>;
+  readonly hourlyCeiling?: Optional<number>;
 };
 
-export async function updateWorkspace(db: WorkspaceDb, change: WorkspaceChange): Promise<Result<string>> {
+type WorkspaceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
+
+export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: WorkspaceChange): Promise<Result<string>> {
   const problems = problemsOf(change);
   if (problems.length > 0) return refused(...problems);
-  const { name, timeZone, defaultCountry } = change;
+  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling } = change;
   const values = {
     ...(name != null && { name: name.trim() }),
     ...(timeZone != null && { timeZone }),
     ...(defaultCountry != null && { defaultCountry }),
+    ...(frequencyCap !== undefined && { capMessages: frequencyCap?.messages ?? null, capHours: frequencyCap?.hours ?? null }),
+    ...(hourlyCeiling !== undefined && { hourlyCeiling }),
+    // Whether a sequence is in order depends on them: they are reviewed anew.
+    ...(quietHours !== undefined && {
+      quietStart: quietHours?.start ?? null,
+      quietEnd: quietHours?.end ?? null,
+      graphRevision: sql`${workspaces.graphRevision} + 1`,
+    }),
   };
-  return db.write(async (tx) => {
+  const result = await db.write(async (tx) => {
     if (Object.keys(values).length > 0) await tx.update(workspaces).set(values).where(eq(workspaces.id, db.id));
-    return ok(db.id);
+    // Under the workspace's lock, which a change of a sequence takes too.
+    const silenced = quietHours ? await silencedSequence(tx, db.id, quietHours) : undefined;
+    return silenced ? refused(silenced) : ok(db.id);
   });
+  if (result.ok && quietHours !== undefined) bell.ring("enrollment");
+  return result;
+}
+
+/** An active sequence that could never send again. */
+async function silencedSequence(tx: Tx, workspaceId: string, quietHours: QuietHours): Promise<UserError | undefined> {
+  const scheduled = await tx
+    .select({ name: sequences.name, time: sequences.scheduleTime, minutes: sequences.scheduleToleranceMinutes })
+    .from(sequences)
+    .where(and(eq(sequences.workspaceId, workspaceId), eq(sequences.status, "ACTIVE"), isNotNull(sequences.scheduleTime)));
+  const silenced = scheduled.find(({ time, minutes }) => time !== null && areQuietThroughout(time, minutes, quietHours));
+  if (!silenced?.time) return undefined;
+  const window = `The active sequence '${silenced.name}' sends from ${shownTime(silenced.time)} on for ${silenced.minutes} minutes`;
+  const message = `${window}, all of which would be quiet; choose other hours, or change or pause the sequence first.`;
+  return { code: "CONFLICT", message, field: ["input", "quietHours"] };
 }
 
 const MAX_NAME_LENGTH = 200;
 
-function problemsOf({ name, timeZone, defaultCountry }: WorkspaceChange): UserError[] {
+const LEAST = 1;
+const MAX_CAP_MESSAGES = 100;
+const MAX_CAP_HOURS = 8760;
+
+function problemsOf({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling }: WorkspaceChange): UserError[] {
   const problems: UserError[] = [];
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A workspace's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
@@ -59,5 +100,19 @@ function problemsOf({ name, timeZone, defaultCountry }: WorkspaceChange): UserEr
     const message = `"${defaultCountry}" is no country with phone numbers; write its ISO 3166-1 code in capitals, such as MY.`;
     problems.push(invalid(message, "input", "defaultCountry"));
   }
+  if (quietHours && quietHours.start === quietHours.end) {
+    const message = `Quiet hours from ${quietHours.start} to ${quietHours.end} are none, or all day; choose an end that differs, or null for none.`;
+    problems.push(invalid(message, "input", "quietHours", "end"));
+  }
+  if (frequencyCap) {
+    problems.push(...countProblem("The cap's number of messages", frequencyCap.messages, MAX_CAP_MESSAGES, "frequencyCap", "messages"));
+    problems.push(...countProblem("The cap's number of hours", frequencyCap.hours, MAX_CAP_HOURS, "frequencyCap", "hours"));
+  }
+  if (hourlyCeiling != null && hourlyCeiling < LEAST) {
+    problems.push(invalid(`hourlyCeiling must be at least ${LEAST}, not ${hourlyCeiling}; null takes it away.`, "input", "hourlyCeiling"));
+  }
   return problems;
 }
+
+const countProblem = (what: string, count: number, most: number, ...field: string[]): UserError[] =>
+  count >= LEAST && count <= most ? [] : [invalid(`${what} must be from ${LEAST} to ${most.toLocaleString("en")}, not ${count}.`, "input", ...field)];

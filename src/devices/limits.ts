@@ -9,7 +9,7 @@ export const limitsOf = (device: { readonly hourlyLimit: number; readonly dailyL
   { attempts: device.dailyLimit, windowMs: DAY_MS },
 ];
 
-/** When the next attempt may be made, in ms since the epoch; `now` where it may be made at once, Infinity where the limit is 0.
+/** When the next attempt may be made, in ms by the clock of `now`; `now` where it may be made at once, Infinity where the limit is 0.
  *  `attempts` are the times of the device's last attempts, oldest first. */
 export function nextAttemptAt(attempts: readonly number[], limit: Limit, sendDeadlineMs: number, now: number): number {
   // at(-0) would be the oldest attempt, not none.

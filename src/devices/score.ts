@@ -12,3 +12,8 @@ type Load = {
 
 export const loadScore = ({ messagesHour, currentProcessing }: Load): number =>
   messagesHour * HOUR_WEIGHT + currentProcessing * PROCESSING_WEIGHT;
+
+/** A device goes on writing to its own people until it has so many messages in the hour; from then on any other may. */
+const OWN_PEOPLE_UNTIL = 50;
+
+export const keepsItsPeople = (messagesHour: number): boolean => messagesHour < OWN_PEOPLE_UNTIL;

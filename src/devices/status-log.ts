@@ -15,9 +15,9 @@ export interface StatusLog {
   flush(): Promise<void>;
 }
 
-export type StatusLogOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger; readonly onWritten: () => void };
+export type StatusLogOptions = { readonly pool: pg.Pool; readonly nodeId: string; readonly clock: Clock; readonly logger: Logger; readonly onWritten: () => void };
 
-export function createStatusLog({ pool, clock, logger, onWritten }: StatusLogOptions): StatusLog {
+export function createStatusLog({ pool, nodeId, clock, logger, onWritten }: StatusLogOptions): StatusLog {
   let pending: StatusChange[] = [];
   let writing: Promise<void> | undefined;
 
@@ -34,7 +34,7 @@ export function createStatusLog({ pool, clock, logger, onWritten }: StatusLogOpt
     while (pending.length > 0) {
       const changes = firstOfEach();
       try {
-        await retrying(() => writeStatusChanges(pool, changes));
+        await retrying(() => writeStatusChanges(pool, nodeId, changes));
         onWritten();
       } catch (error) {
         pending.unshift(...changes);

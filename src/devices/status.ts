@@ -6,7 +6,7 @@ export type StatusChange = { readonly deviceId: string; readonly status: Session
 
 const writeStatus = `
   WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) AS w(id, status, reason)),
-  before AS MATERIALIZED (SELECT d.id, d.status FROM devices d JOIN wanted USING (id) ORDER BY d.id FOR UPDATE OF d),
+  before AS MATERIALIZED (SELECT d.id, d.status FROM devices d JOIN wanted USING (id) WHERE d.node_id = $4 ORDER BY d.id FOR UPDATE OF d),
   changed AS (
     UPDATE devices d SET status = w.status, status_reason = w.reason, status_changed_at = clock_timestamp()
       FROM wanted w, before b
@@ -15,11 +15,13 @@ const writeStatus = `
   INSERT INTO events (workspace_id, type, device_id, status, previous_status, reason)
   SELECT workspace_id, 'DEVICE_STATUS', id, status, previous_status, status_reason FROM changed`;
 
-/** Writes down changed states with their events, at most one change per device at a time. A state that the device is in already is no change. */
-export async function writeStatusChanges(pool: pg.Pool, changes: readonly StatusChange[]): Promise<void> {
+/** Writes down changed states with their events, at most one change per device at a time, of devices that node `nodeId` holds. A state that the
+ *  device is in already is no change. */
+export async function writeStatusChanges(pool: pg.Pool, nodeId: string, changes: readonly StatusChange[]): Promise<void> {
   await pool.query(writeStatus, [
     textArray(changes.map(({ deviceId }) => deviceId)),
     textArray(changes.map(({ status }) => status)),
     textArray(changes.map(({ reason }) => reason)),
+    nodeId,
   ]);
 }

@@ -1,7 +1,7 @@
 // Gives due flows to devices: each to the device that it is bound to, or to the least loaded one of its workspace.
 
 import TinyQueue from "tinyqueue";
-import { loadScore } from "../devices/score.ts";
+import { keepsItsPeople, loadScore } from "../devices/score.ts";
 import { averageGapMs, type Pace } from "./pace.ts";
 
 export type AssignableDevice = {
@@ -13,6 +13,15 @@ export type AssignableDevice = {
   readonly room: number;
   /** When it could attempt its next one, in ms from now. */
   readonly freeInMs: number;
+  /** Its average pause between two, in ms, as far as that is known. */
+  readonly gapMs: number;
+};
+
+export type Horizon = {
+  /** Until the next cycle. */
+  readonly horizonMs: number;
+  /** How long a send takes. */
+  readonly sendMs: number;
 };
 
 export type AssignableFlow = Pace & {
@@ -24,8 +33,6 @@ export type AssignableFlow = Pace & {
 
 export type Assignment = { readonly flowId: string; readonly deviceId: string };
 
-/** A bound device keeps its lead's flows until it has so many messages in the hour. */
-const BOUND_UNTIL_MESSAGES_HOUR = 50;
 
 /** What this call has given a device so far. */
 type Candidate = { readonly device: AssignableDevice; given: number; freeInMs: number };
@@ -33,12 +40,17 @@ type Candidate = { readonly device: AssignableDevice; given: number; freeInMs: n
 /** A candidate's place in the queue. Its load only ever grows, so an outdated entry comes up too early, never too late. */
 type Entry = { readonly candidate: Candidate; readonly score: number; readonly freeInMs: number };
 
-/** Assigns `flows` in their order. `horizonMs`: until the next cycle; a device that is not free before it takes no more. `sendMs`: how
- *  long a send takes. Flows that are left out wait for the next cycle. */
+/** How many flows a device can begin before the next cycle. */
+export function takesOf({ room, freeInMs, gapMs }: AssignableDevice, { horizonMs, sendMs }: Horizon): number {
+  if (freeInMs >= horizonMs) return 0;
+  return gapMs + sendMs <= 0 ? room : Math.min(room, Math.ceil((horizonMs - freeInMs) / (gapMs + sendMs)));
+}
+
+/** Assigns `flows` in their order. A device that is not free before the next cycle takes no more. Flows that are left out wait for that cycle. */
 export function assign(
   flows: readonly AssignableFlow[],
   devices: readonly AssignableDevice[],
-  { horizonMs, sendMs }: { readonly horizonMs: number; readonly sendMs: number },
+  { horizonMs, sendMs }: Horizon,
 ): Assignment[] {
   const candidates = new Map(devices.map((device) => [device.id, { device, given: 0, freeInMs: device.freeInMs } satisfies Candidate]));
   const workspaces = Map.groupBy(candidates.values(), ({ device }) => device.workspaceId);
@@ -58,7 +70,7 @@ export function assign(
 function boundTo(flow: AssignableFlow, candidates: ReadonlyMap<string, Candidate>): Candidate | undefined {
   const candidate = flow.boundDeviceId === null ? undefined : candidates.get(flow.boundDeviceId);
   if (candidate?.device.workspaceId !== flow.workspaceId || !hasRoom(candidate)) return undefined;
-  return candidate.device.messagesHour + candidate.given < BOUND_UNTIL_MESSAGES_HOUR ? candidate : undefined;
+  return keepsItsPeople(candidate.device.messagesHour + candidate.given) ? candidate : undefined;
 }
 
 /** The least loaded candidate that can take a flow. It stays in the queue under its present load until that has grown. */

@@ -1,26 +1,31 @@
 // Gathers what the workers of all devices attempt and settle in the same few milliseconds into one statement each.
 
-import DataLoader from "dataloader";
 import type pg from "pg";
 import { isDataError, isLockTimeout, retrying } from "../db/transaction.ts";
+import { createBatcher } from "../lib/batcher.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Deadline } from "../lib/deadline.ts";
 import { inHalves } from "../lib/halving.ts";
 import type { Logger } from "../lib/logger.ts";
-import { type AttemptAnswer, type AttemptRequest, attemptFlows } from "./attempt.ts";
+import { type AttemptAnswer, type AttemptRequest, attemptFlows, unlockedFlows } from "./attempt.ts";
 import { correctFlows } from "./correct.ts";
-import type { Lease } from "./lease.ts";
-import { type Settlement, settleFlows } from "./settle.ts";
+import { type Settlement, settleFlows } from "../flows/settle.ts";
 
-/** Small, for it is the attempt that a message waits for: 100 take 2 ms. */
-const ATTEMPT_BATCH = 100;
+/** Short, for it is the attempt that a message waits for. What comes together in that time is attempted together: a statement costs 3 ms of its own,
+ *  which of batches of 100 was a third. */
 const ATTEMPT_WAIT_MS = 2;
+const ATTEMPT_BATCH = 1000;
 const SETTLE_BATCH = 2000;
 const SETTLE_WAIT_MS = 10;
 const RETRY_MS = 250;
 
+/** Outcomes that wait to be written down, in memory, before those who send are held back. */
+const MOST_UNSETTLED = 10 * SETTLE_BATCH;
+
 /** One row is to blame, not the connection: the others of the batch need not wait for it. */
 const isOfOne = (error: unknown) => isDataError(error) || isLockTimeout(error);
+
+type Asked = { readonly request: AttemptRequest; readonly deadline: Deadline };
 
 export interface Batches {
   /** "unanswered" where Postgres said nothing until the deadline: the flow may or may not be attempted, and must not be sent. */
@@ -28,36 +33,62 @@ export interface Batches {
   /** Resolves once it is written down, however long Postgres is away; or once that is given up, because of its own data. */
   settle(settlement: Settlement): Promise<void>;
   settleAll(settlements: readonly Settlement[]): Promise<void>;
+  /** So much waits to be settled that nothing new should be begun. */
+  isBehind(): boolean;
+  /** Resolves once everything is settled that is to be. */
+  allSettled(): Promise<void>;
 }
 
 export type BatchesOptions = {
   readonly pool: pg.Pool;
-  readonly lease: Lease;
+  /** Under which it attempts. */
+  readonly nodeId: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly minStepDelayHours: number;
   readonly onSettled: () => void;
 };
 
-export function createBatches({ pool, lease, clock, logger, minStepDelayHours, onSettled }: BatchesOptions): Batches {
+export function createBatches({ pool, nodeId, clock, logger, minStepDelayHours, onSettled }: BatchesOptions): Batches {
   const after = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
 
-  const attempts = new DataLoader<AttemptRequest, AttemptAnswer>(
-    (requests) => inHalves(requests, (some) => retrying(() => attemptFlows(pool, lease, some)), isDataError),
-    { cache: false, maxBatchSize: ATTEMPT_BATCH, batchScheduleFn: (run) => void clock.setTimeout(run, ATTEMPT_WAIT_MS) },
-  );
+  /** Asked again where no answer came, by the same requests, as long as there is time to send. They came together, and so their time is over together. */
+  const attemptInTime = async (asked: readonly Asked[]): Promise<readonly (AttemptAnswer | "unanswered" | Error)[]> => {
+    const requests = asked.map(({ request }) => request);
+    while (!asked.some(({ deadline }) => deadline.hasPassed())) {
+      try {
+        return await inHalves(requests, (some) => retrying(() => attemptFlows(pool, nodeId, some)), isDataError);
+      } catch (error) {
+        if (isLockTimeout(error)) return attemptUnlocked(requests);
+        logger.warn({ err: error, flows: asked.length }, "attempts got no answer, to be asked again");
+        await after(RETRY_MS);
+      }
+    }
+    return asked.map(() => "unanswered");
+  };
 
-  const settleBatch = async (settlements: readonly Settlement[]): Promise<null[]> => {
+  /** Somebody holds one of them, in a bulk update say: the others need not miss their deadline for it. It stays in the queue. */
+  const attemptUnlocked = async (requests: readonly AttemptRequest[]): Promise<readonly (AttemptAnswer | "unanswered" | Error)[]> => {
+    const unlocked = await unlockedFlows(pool, requests.map(({ flowId }) => flowId));
+    const some = requests.filter(({ flowId }) => unlocked.has(flowId));
+    const answers = some.length === 0 ? [] : await inHalves(some, (few) => retrying(() => attemptFlows(pool, nodeId, few)), isDataError);
+    const answerOf = new Map(some.map(({ flowId }, index) => [flowId, answers[index]]));
+    return requests.map(({ flowId }) => answerOf.get(flowId) ?? { attempted: false, hindrance: "not_now", stopReason: null });
+  };
+
+  const attemptTogether = createBatcher<Asked, AttemptAnswer | "unanswered">({ clock, waitMs: ATTEMPT_WAIT_MS, most: ATTEMPT_BATCH, run: attemptInTime });
+
+  const settleBatch = async (settlements: readonly Settlement[]): Promise<undefined[]> => {
     const settled = await retrying(() => settleFlows(pool, settlements, minStepDelayHours));
     // Rescue was first, after a suspension say: what was accepted corrects its "unknown".
     const late = settlements.flatMap(({ flowId, ending }) => (ending.kind === "accepted" && !settled.has(flowId) ? [{ flowId, kind: ending.kind, at: ending.at }] : []));
     if (late.length > 0) await correctFlows(pool, late, settleAll);
     onSettled();
-    return settlements.map(() => null);
+    return settlements.map(() => undefined);
   };
 
   /** Tries until Postgres is there again: an outcome that is known is not thrown away. */
-  const persistently = async (settlements: readonly Settlement[]): Promise<(null | Error)[]> => {
+  const persistently = async (settlements: readonly Settlement[]): Promise<readonly (undefined | Error)[]> => {
     for (;;) {
       try {
         return await inHalves(settlements, settleBatch, isOfOne);
@@ -68,20 +99,10 @@ export function createBatches({ pool, lease, clock, logger, minStepDelayHours, o
     }
   };
 
-  const settlements = new DataLoader<Settlement, null>(persistently, {
-    cache: false,
-    maxBatchSize: SETTLE_BATCH,
-    batchScheduleFn: (run) => void clock.setTimeout(run, SETTLE_WAIT_MS),
-  });
+  const settleTogether = createBatcher<Settlement, undefined>({ clock, waitMs: SETTLE_WAIT_MS, most: SETTLE_BATCH, run: persistently });
 
-  const settle = async (settlement: Settlement) => {
-    let failure: unknown;
-    try {
-      await settlements.load(settlement);
-      return;
-    } catch (error) {
-      failure = error;
-    }
+  const settleAlone = async (settlement: Settlement, firstFailure: unknown) => {
+    let failure = firstFailure;
     // Somebody holds its lead, in a bulk update say: it goes on trying alone, and its outcome does not become unknown for that.
     while (!isDataError(failure)) {
       await after(RETRY_MS);
@@ -96,22 +117,27 @@ export function createBatches({ pool, lease, clock, logger, minStepDelayHours, o
     logger.error({ err: failure, flowId: settlement.flowId }, "a flow cannot be settled");
   };
 
+  let unsettled = 0;
+  let idle: (() => void)[] = [];
+  const settle = (settlement: Settlement): Promise<void> => {
+    unsettled += 1;
+    return settleTogether(settlement)
+      .catch((failure: unknown) => settleAlone(settlement, failure))
+      .finally(() => {
+        unsettled -= 1;
+        if (unsettled > 0) return;
+        for (const resolve of idle) resolve();
+        idle = [];
+      });
+  };
+
   const settleAll = async (all: readonly Settlement[]) => void (await Promise.all(all.map(settle)));
 
   return {
-    async attempt(request, deadline) {
-      while (!deadline.hasPassed()) {
-        try {
-          return await attempts.load(request);
-        } catch (error) {
-          if (isDataError(error)) throw error;
-          logger.warn({ err: error, flowId: request.flowId }, "an attempt got no answer, to be asked again");
-          await after(RETRY_MS);
-        }
-      }
-      return "unanswered";
-    },
+    attempt: (request, deadline) => attemptTogether({ request, deadline }),
     settle,
     settleAll,
+    isBehind: () => unsettled > MOST_UNSETTLED,
+    allSettled: () => (unsettled === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
   };
 }

@@ -2,7 +2,7 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
-import type { Settlement } from "./settle.ts";
+import type { Settlement } from "../flows/settle.ts";
 
 export type FlowReceipt = { readonly flowId: string; readonly kind: "accepted" | "delivered" | "read"; readonly at: Date };
 
@@ -25,11 +25,18 @@ const correct = `
        AND (b.status = 'FAILED' OR (b.delivered_at IS NULL AND b.heard_delivered IS NOT NULL) OR (b.read_at IS NULL AND b.heard_read IS NOT NULL))
     RETURNING f.id, f.workspace_id, f.sequence_id, f.device_id, b.status = 'FAILED' AS was_failed,
               b.delivered_at IS NULL AND f.delivered_at IS NOT NULL AS now_delivered, b.read_at IS NULL AND f.read_at IS NOT NULL AS now_read),
+  needless AS (                                            -- a retry of what has arrived after all, where it is not on its way yet
+    UPDATE flows f SET queued = false, status = 'CANCELLED', settled_at = clock_timestamp()
+      FROM corrected c JOIN flows o ON o.id = c.id
+     WHERE c.was_failed AND f.id = o.retried_as AND f.attempted_at IS NULL AND f.settled_at IS NULL
+    RETURNING f.id, f.workspace_id, f.sequence_id),
   logged AS (                                              -- the enrolment went on when the flow failed: it does not go on a second time
     INSERT INTO events (workspace_id, type, flow_id, sequence_id, device_id)
-    SELECT workspace_id, type, id, sequence_id, device_id
-      FROM corrected CROSS JOIN LATERAL (VALUES (1, 'FLOW_SENT', was_failed), (2, 'FLOW_DELIVERED', now_delivered), (3, 'FLOW_READ', now_read)) AS t(place, type, happened)
-     WHERE happened ORDER BY place),
+    (SELECT workspace_id, type, id, sequence_id, device_id
+       FROM corrected CROSS JOIN LATERAL (VALUES (1, 'FLOW_SENT', was_failed), (2, 'FLOW_DELIVERED', now_delivered), (3, 'FLOW_READ', now_read)) AS t(place, type, happened)
+      WHERE happened ORDER BY place)
+     UNION ALL
+    SELECT workspace_id, 'FLOW_CANCELLED', id, sequence_id, NULL FROM needless),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, sent, failed)
     SELECT workspace_id, sequence_id, count(*), -count(*) FROM corrected WHERE was_failed GROUP BY workspace_id, sequence_id)

@@ -1,12 +1,12 @@
 // One cycle of dispatching: who can send, what is due, who sends what. The workers do the rest: pace, attempt, send, settle.
 
 import type pg from "pg";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
 import { createLoop, type Loop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
-import { type AssignableDevice, assign } from "./assign.ts";
-import { type ClaimShare, claimFlows } from "./claim.ts";
+import { takesOf } from "./assign.ts";
 import type { Fleet } from "./fleet.ts";
+import { gather } from "./gather.ts";
 
 export type Tick = { readonly at: Date; readonly ms: number };
 
@@ -16,6 +16,7 @@ export interface Dispatcher extends Loop {
 
 export type DispatcherOptions = {
   readonly pool: pg.Pool;
+  readonly nodeId: string;
   readonly fleet: Fleet;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -24,32 +25,50 @@ export type DispatcherOptions = {
   readonly claimBatch: number;
 };
 
-export function createDispatcher({ pool, fleet, clock, logger, intervalMs, claimBatch }: DispatcherOptions): Dispatcher {
+/** A change of a device that nobody rang for is seen after so long at the latest. Reading 3,000 devices takes 20 ms, which cycles that follow each other
+ *  at once need not pay each. */
+const SYNC_INTERVAL_MS = SECOND_MS;
+
+export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalMs, claimBatch }: DispatcherOptions): Dispatcher {
   let tick: Tick | null = null;
+  let mendedAt = clock.monotonic();
+  let syncedAt = -Infinity;
+
+  const dispatch = async () => {
+    const horizon = { horizonMs: intervalMs, sendMs: fleet.averageSendMs() };
+    const devices = fleet.assignable().flatMap((device) => {
+      const takes = takesOf(device, horizon);
+      return takes > 0 ? [{ ...device, takes }] : [];
+    });
+    if (devices.length === 0) return;
+    const work = await gather({ pool, nodeId, devices, horizon, claimBatch, keepers: fleet.keepers(), held: fleet.held(), hourLoad: fleet.hourLoad });
+    fleet.give(work.flows, work.assignments);
+  };
 
   const cycle = async () => {
     const from = clock.monotonic();
-    await fleet.sync();
-    fleet.retireIdle();
-    const devices = fleet.assignable();
-    if (devices.length > 0) {
-      const flows = await claimFlows(pool, sharesOf(devices, claimBatch), fleet.held());
-      fleet.give(flows, assign(flows, devices, { horizonMs: intervalMs, sendMs: fleet.averageSendMs() }));
+    if (from - syncedAt >= SYNC_INTERVAL_MS) {
+      syncedAt = from;
+      await fleet.sync();
     }
+    fleet.retireIdle();
+    if (from - mendedAt >= MINUTE_MS) {
+      fleet.mendStuck();
+      mendedAt = from;
+    }
+    await dispatch();
     tick = { at: new Date(clock.now()), ms: clock.monotonic() - from };
   };
 
-  const loop = createLoop({ cycle, intervalMs, clock, onError: (error) => logger.error({ err: error }, "a dispatching cycle failed") });
-  return { ...loop, lastTick: () => tick };
-}
+  const onError = (error: unknown) => {
+    syncedAt = -Infinity; // nothing is given out again before the devices have been looked at
+    logger.error({ err: error }, "a dispatching cycle failed");
+  };
 
-/** What each workspace's devices have room for; where that is more than a cycle claims, each gets its part of it. */
-function sharesOf(devices: readonly AssignableDevice[], claimBatch: number): ClaimShare[] {
-  const rooms = [...Map.groupBy(devices, (device) => device.workspaceId)].map(([workspaceId, group]) => ({
-    workspaceId,
-    room: group.reduce((sum, device) => sum + device.room, 0),
-  }));
-  const total = rooms.reduce((sum, { room }) => sum + room, 0);
-  const part = Math.min(1, claimBatch / total);
-  return rooms.map(({ workspaceId, room }) => ({ workspaceId, flows: Math.max(1, Math.floor(room * part)) }));
+  const loop = createLoop({ cycle, intervalMs, clock, onError });
+  const wake = () => {
+    syncedAt = -Infinity;
+    loop.wake();
+  };
+  return { ...loop, wake, lastTick: () => tick };
 }

@@ -1,28 +1,35 @@
-// All devices of this process: who is there, who can take how much, and what they are given.
+// The devices that this process holds: who is there, who can take how much, and what they are given.
 
 import type pg from "pg";
-import pLimit from "p-limit";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { StatusLog } from "../devices/status-log.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Logger } from "../lib/logger.ts";
+import { createPlaces } from "../lib/places.ts";
 import type { Random } from "../lib/random.ts";
-import type { Receipt, Transport } from "../transports/transport.ts";
+import { type Receipt, SEND_DEADLINE_MS, type Transport } from "../transports/transport.ts";
 import type { AssignableDevice, Assignment } from "./assign.ts";
 import type { ClaimedFlow } from "./claim.ts";
-import { type DeviceRow, loadAttempts, loadDevices } from "./device-rows.ts";
+import { type DeviceRow, endQuarantine, loadAttempts, loadDevices, releaseDevice, writeSpilling } from "./device-rows.ts";
 import type { SendingDevice, Sent } from "./send.ts";
 import { openSeat, type Seat } from "./seat.ts";
 
 export interface Fleet extends FleetView {
-  /** Opens, changes and closes sessions so that they are what the devices in Postgres ask for. */
+  /** Opens, changes, hands over and closes devices so that they are what Postgres says. */
   sync(): Promise<void>;
   /** The devices that take flows now. */
   assignable(): AssignableDevice[];
+  /** The devices that have their people to themselves, also those that take no flows now. */
+  keepers(): string[];
   give(flows: readonly ClaimedFlow[], assignments: readonly Assignment[]): void;
   /** The flows that wait in workers' queues or are in hand. */
   held(): string[];
   averageSendMs(): number;
+  /** Attempts of a workspace that count for an hour's limit now, and its flows that wait for theirs. */
+  hourLoad(workspaceId: string): number;
   retireIdle(): void;
+  /** Replaces workers that are stuck. */
+  mendStuck(): void;
   size(): { readonly devices: number; readonly activeWorkers: number };
   /** Waits for what is being sent, and disconnects. */
   close(): Promise<void>;
@@ -30,23 +37,40 @@ export interface Fleet extends FleetView {
 
 export type FleetOptions = {
   readonly pool: pg.Pool;
+  readonly nodeId: string;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger: Logger;
   readonly transports: Readonly<Record<DeviceRow["transport"], Transport>>;
-  readonly maxDevices: number;
   readonly sendConcurrency: number;
   readonly workerIdleMs: number;
   readonly statusLog: StatusLog;
   readonly send: (flow: ClaimedFlow, device: SendingDevice) => Promise<Sent>;
   readonly onReceipt: (receipt: Receipt) => void;
+  /** Devices can be opened that could not before: it is time to look. */
+  readonly onReady: () => void;
 };
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { pool, clock, random, transports, statusLog } = options;
+  const { pool, nodeId, clock, random, logger, transports, statusLog } = options;
   const seats = new Map<string, Seat>();
-  const closing = new Set<Promise<void>>();
+  /** Sessions that are being ended, by device. */
+  const closing = new Map<string, Promise<void>>();
+  /** Devices of dead nodes, and since when this node has had them, by the monotonic clock. */
+  const quarantine = new Map<string, number>();
   let closed = false;
-  const atOnce = pLimit(options.sendConcurrency);
+  const places = createPlaces(options.sendConcurrency);
+
+  /** The place is waited for before the attempt: an attempted flow must not spend its deadline in a line. */
+  const sendInPlace = async (flow: ClaimedFlow, device: SendingDevice): Promise<Sent> => {
+    const turn = places.take();
+    if (turn) await turn;
+    try {
+      return closed ? "not attempted" : await options.send(flow, device);
+    } finally {
+      places.leave();
+    }
+  };
 
   const open = (row: DeviceRow, history: readonly number[]) =>
     seats.set(
@@ -57,50 +81,101 @@ export function createFleet(options: FleetOptions): Fleet {
         clock,
         random,
         history,
-        // The place is waited for before the attempt: an attempted flow must not spend its deadline in a line.
-        send: (flow, device) => atOnce(async () => (closed ? "not attempted" : options.send(flow, device))),
+        send: sendInPlace,
         onStatus: (deviceId, status, reason) => statusLog.add({ deviceId, status, reason }),
         onReceipt: options.onReceipt,
       }),
     );
 
+  /** Not awaited: a message of it that takes its time must not hold up the cycle of all the others. */
+  const close = (seat: Seat, after: () => Promise<void>) => {
+    seats.delete(seat.deviceId);
+    const done = seat
+      .close()
+      .then(after)
+      .catch((error: unknown) => logger.error({ err: error, deviceId: seat.deviceId }, "a device could not be given up, to be tried again"))
+      .finally(() => closing.delete(seat.deviceId));
+    closing.set(seat.deviceId, done);
+  };
+
+  const handOver = (deviceId: string) => async () => {
+    await statusLog.flush();
+    await releaseDevice(pool, nodeId, deviceId);
+  };
+
+  /** Over once a send deadline has passed since this node got it: whatever its dead holder had on its way is on the wire by then, or never. */
+  const isQuarantineOver = (deviceId: string) => {
+    const since = quarantine.get(deviceId);
+    if (since !== undefined) return clock.monotonic() - since >= SEND_DEADLINE_MS;
+    quarantine.set(deviceId, clock.monotonic());
+    void clock.setTimeout(options.onReady, SEND_DEADLINE_MS + 1);
+    return false;
+  };
+
+  const openNew = async (rows: readonly DeviceRow[]) => {
+    const waited = rows.filter((row) => row.quarantined && isQuarantineOver(row.id)).map((row) => row.id);
+    const freed = await endQuarantine(pool, nodeId, waited);
+    for (const id of freed) quarantine.delete(id);
+    const ready = rows.filter((row) => !row.quarantined || freed.has(row.id));
+    if (ready.length === 0) return;
+    const attempts = await loadAttempts(pool, ready.map((row) => row.id), clock.monotonic);
+    if (closed) return;
+    for (const row of ready) open(row, attempts.get(row.id) ?? []);
+  };
+
   const workers = () => [...seats.values()].flatMap((seat) => seat.worker() ?? []);
 
   return {
     async sync() {
-      const rows = await loadDevices(pool, options.maxDevices);
-      const present = new Set(rows.map((row) => row.id));
-      for (const seat of [...seats.values()].filter(({ deviceId }) => !present.has(deviceId))) {
-        seats.delete(seat.deviceId);
-        // Not awaited: a message of it that takes its time must not hold up the cycle of all the others.
-        const gone = seat.close().finally(() => closing.delete(gone));
-        closing.add(gone);
+      const rows = await loadDevices(pool, nodeId);
+      if (closed) return;
+      const present = new Map(rows.map((row) => [row.id, row]));
+      for (const seat of [...seats.values()]) {
+        const row = present.get(seat.deviceId);
+        if (row === undefined) close(seat, async () => {});
+        else if (row.wantedNodeId !== null) close(seat, handOver(seat.deviceId));
+        else seat.update(row);
       }
-      for (const row of rows) seats.get(row.id)?.update(row);
-      const added = rows.filter((row) => !seats.has(row.id));
-      if (added.length === 0) return;
-      const attempts = await loadAttempts(pool, added.map((row) => row.id), clock.now);
-      for (const row of added) open(row, attempts.get(row.id) ?? []);
+      for (const id of quarantine.keys()) if (!present.has(id)) quarantine.delete(id);
+      const absent = rows.filter((row) => !seats.has(row.id) && !closing.has(row.id));
+      for (const row of absent.filter(({ wantedNodeId }) => wantedNodeId !== null)) await releaseDevice(pool, nodeId, row.id);
+      await openNew(absent.filter(({ wantedNodeId }) => wantedNodeId === null));
+      const spilling = rows.flatMap((row) => {
+        const spills = seats.get(row.id)?.spills() ?? true;
+        return spills === row.spills ? [] : [{ deviceId: row.id, spills }];
+      });
+      await writeSpilling(pool, nodeId, spilling);
     },
 
     assignable: () => [...seats.values()].flatMap((seat) => seat.assignable() ?? []),
 
+    keepers: () => [...seats.values()].filter((seat) => !seat.spills()).map((seat) => seat.deviceId),
+
     give(flows, assignments) {
       const flowOf = new Map(flows.map((flow) => [flow.id, flow]));
-      for (const [deviceId, given] of Map.groupBy(assignments, (assignment) => assignment.deviceId)) {
-        seats.get(deviceId)?.give(given.flatMap(({ flowId }) => flowOf.get(flowId) ?? []));
+      for (const { flowId, deviceId } of assignments) {
+        const flow = flowOf.get(flowId);
+        if (flow) seats.get(deviceId)?.give(flow);
       }
     },
 
     held: () => workers().flatMap((worker) => worker.held()),
 
     averageSendMs() {
-      const averages = workers().flatMap((worker) => worker.stats().averageSendMs ?? []);
+      const averages = workers().flatMap((worker) => worker.averageSendMs() ?? []);
       return averages.length === 0 ? 0 : averages.reduce((sum, ms) => sum + ms, 0) / averages.length;
     },
 
+    hourLoad: (workspaceId) => [...seats.values()].reduce((sum, seat) => (seat.workspaceId === workspaceId ? sum + seat.hourLoad() : sum), 0),
+
     retireIdle() {
       for (const seat of seats.values()) seat.retire(options.workerIdleMs);
+    },
+
+    mendStuck() {
+      for (const seat of seats.values()) {
+        if (seat.mend()) logger.warn({ deviceId: seat.deviceId }, "a send never came to its end: the device's worker and session were replaced");
+      }
     },
 
     worker: (deviceId) => seats.get(deviceId)?.worker()?.stats() ?? null,
@@ -108,7 +183,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
     async close() {
       closed = true; // what stands in line for its turn is not begun any more
-      await Promise.all([...closing, ...[...seats.values()].map((seat) => seat.close())]);
+      await Promise.all([...closing.values(), ...[...seats.values()].map((seat) => seat.close())]);
       seats.clear();
       await statusLog.flush();
     },

@@ -1,38 +1,21 @@
-// This process among those that share the database: it stands by until it holds the lease, dispatches while it does, and gives it up in order.
+// This process among those that share the database: it sends through the devices that it is given, does what is done once for all while it is the
+// elected one, joins anew when it was taken for dead, and leaves in order.
 
 import type pg from "pg";
 import type { FleetView } from "../devices/fleet-view.ts";
-import { createStatusLog } from "../devices/status-log.ts";
 import type { Bell } from "../events/bell.ts";
 import type { MessageIds } from "../flows/message-id.ts";
 import type { Clock } from "../lib/clock.ts";
 import { OperatorError } from "../lib/errors.ts";
-import { createLoop, type Loop } from "../lib/loop.ts";
+import { createLoop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
-import { createEnroller } from "../sequences/enroller.ts";
-import { SEND_DEADLINE_MS, type Transport } from "../transports/transport.ts";
-import { createBatches } from "./batches.ts";
-import { createDispatcher } from "./dispatcher.ts";
-import { createFleet, type Fleet } from "./fleet.ts";
-import { BEAT_INTERVAL_MS, joinNodes, type Lease, type Membership, type Takeover } from "./lease.ts";
-import { createReceipts } from "./receipts.ts";
-import { rescueAttempts } from "./rescue.ts";
-import { sendFlow } from "./send.ts";
-import { createSweep, createUpkeep } from "./upkeep.ts";
+import type { Transport } from "../transports/transport.ts";
+import { beginCoordinating, type Coordinating, type CoordinatingSettings, isElected } from "./coordinating.ts";
+import { BEAT_INTERVAL_MS, joinNodes, type Membership, type ProcessIdentity } from "./membership.ts";
+import { beginSending, type Sending, type SendingSettings } from "./sending.ts";
 
-export type NodeSettings = {
-  readonly nodeName: string;
-  readonly dispatchIntervalMs: number;
-  readonly claimBatch: number;
-  readonly sendConcurrency: number;
-  readonly maxDevices: number;
-  readonly enrollBatch: number;
-  readonly enrollPerSecond: number;
-  readonly minStepDelayHours: number;
-  readonly stuckMs: number;
-  readonly workerIdleMs: number;
-};
+export type NodeSettings = SendingSettings & CoordinatingSettings & { readonly nodeName: string; readonly maxDevices: number };
 
 export type NodeOptions = {
   readonly pool: pg.Pool;
@@ -43,6 +26,7 @@ export type NodeOptions = {
   readonly bell: Bell;
   readonly messageIds: MessageIds;
   readonly transports: { readonly SIMULATOR: Transport };
+  readonly process: ProcessIdentity;
   readonly settings: NodeSettings;
   /** The process cannot go on, and why. */
   readonly onFatal: (error: unknown) => void;
@@ -54,77 +38,79 @@ export interface Node {
   stop(): Promise<void>;
 }
 
-/** All that runs while this process holds the lease. */
-type Duty = {
-  readonly epoch: number;
-  readonly fleet: Fleet;
-  readonly lastTick: () => { at: Date; ms: number } | null;
-  readonly stop: () => Promise<void>;
-  /** Stops, and tells nothing more of the devices: another node has them. */
-  readonly lose: () => Promise<void>;
-};
+/** One lease of this process, and what it does under it. */
+type Term = { readonly membership: Membership; readonly sending: Sending; orders: number; coordinating: Coordinating | null };
 
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const { pool, clock, logger, settings, onFatal } = options;
-  const membership = await joinNodes(pool, settings.nodeName, clock);
-  let duty: Duty | undefined;
-  let beginning: Promise<void> | undefined;
-  let ending: Promise<void> | undefined;
-  let endWaiting: (() => void) | undefined;
-  let stopped = false;
+  const { logger, clock, onFatal } = options;
+  let term = await beginTerm(options, () => beats.wake());
+  let stopped: Promise<void> | undefined;
+  const lost = new Set<Promise<void>>();
 
-  const endDuty = (how: "stop" | "lose") => {
-    ending ??= duty?.[how]().finally(() => {
-      duty = undefined;
-      ending = undefined;
-    });
-    return ending;
+  /** It was suspended or cut off, and others have its devices by now, or will. */
+  const beginAnew = async () => {
+    logger.warn("this process was taken for dead: it lets go of everything and joins anew");
+    const { sending, coordinating } = term;
+    // Not awaited: what is on its way has its own deadline, which the next holders wait for.
+    const ended = Promise.all([sending.lose(), coordinating?.stop()])
+      .then(() => {})
+      .finally(() => lost.delete(ended));
+    lost.add(ended);
+    term = await beginTerm(options, () => beats.wake());
   };
 
-  const wait = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const timer = clock.setTimeout(resolve, ms);
-      endWaiting = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-
-  const begin = async ({ lease, from }: Takeover) => {
-    logger.info({ takenFrom: from, epoch: lease.epoch }, "this process holds the lease: it dispatches now");
-    // A node that was cut off may have a message between its attempt and the wire: it has until its deadline, and no longer.
-    if (from === "dead") await wait(SEND_DEADLINE_MS);
-    if (!stopped) duty = beginDuty(lease, options, () => void endDuty("lose"));
-  };
-
-  const beat = async () => {
-    const size = duty?.fleet.size() ?? { devices: 0, activeWorkers: 0 };
-    const tick = duty?.lastTick() ?? null;
-    const epoch = await membership.beat({ ...size, lastTickAt: tick?.at ?? null, lastTickMs: tick?.ms ?? null });
-    // It was suspended, or cut off, and another took over: no device is held by two for longer than this.
-    if (duty && duty.epoch !== epoch) void endDuty("lose");
-    if (duty || beginning || stopped) return;
-    const takeover = await membership.takeOver();
-    // Not awaited: this node's beat must go on while it waits, or a third would take it for dead.
-    if (takeover && !stopped) beginning = begin(takeover).finally(() => (beginning = undefined));
+  const cycle = async () => {
+    const size = term.sending.fleet.size();
+    const tick = term.sending.lastTick();
+    const orders = await term.membership.beat({ ...size, lastTickAt: tick?.at ?? null, lastTickMs: tick?.ms ?? null });
+    if (stopped) return;
+    if (orders === null) return beginAnew();
+    if (orders !== term.orders) term.sending.wake();
+    term.orders = orders;
+    const fenced = await term.membership.fenceDead();
+    if (fenced.length > 0) logger.warn({ nodes: fenced }, "nodes whose beat stood still have lost their devices");
+    await coordinate(term, options);
   };
 
   const onError = (error: unknown) => (error instanceof OperatorError ? onFatal(error) : logger.error({ err: error }, "the heartbeat failed"));
-  const beats = createLoop({ cycle: beat, intervalMs: BEAT_INTERVAL_MS, clock, onError });
+  const beats = createLoop({ cycle, intervalMs: BEAT_INTERVAL_MS, clock, onError });
   await beats.runOnce();
   beats.start();
-  return {
-    fleet: { worker: (deviceId) => duty?.fleet.worker(deviceId) ?? null },
-    async stop() {
-      if (stopped) return;
-      stopped = true;
-      await beats.stop();
-      endWaiting?.();
-      await beginning;
-      await endDuty("stop");
-      await leave(membership, logger);
-    },
+
+  const endTerm = () => Promise.all([term.sending.stop(), term.coordinating?.stop()]);
+  const stop = async () => {
+    // Nothing new is begun from now on; the beat goes on as long as something is on its way.
+    await endTerm();
+    await beats.stop();
+    await endTerm(); // what a beat that ran meanwhile has begun
+    await Promise.all(lost);
+    await leave(term.membership, logger);
   };
+  return {
+    fleet: { worker: (deviceId) => term.sending.fleet.worker(deviceId) },
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+async function beginTerm(options: NodeOptions, onLeaseLost: () => void): Promise<Term> {
+  const { pool, clock, settings } = options;
+  const membership = await joinNodes({ pool, clock, name: settings.nodeName, process: options.process, capacity: settings.maxDevices });
+  const sending = beginSending({ ...options, nodeId: membership.nodeId, onLeaseLost });
+  return { membership, sending, orders: 0, coordinating: null };
+}
+
+/** Begins or ends what only the elected node does. */
+async function coordinate(term: Term, options: NodeOptions): Promise<void> {
+  const { sending, membership } = term;
+  const elected = await isElected(options.pool, membership.nodeId);
+  if (elected && term.coordinating === null) {
+    options.logger.info("this process coordinates: it enrols leads and gives out devices");
+    term.coordinating = beginCoordinating({ ...options, nodeId: membership.nodeId, settleAll: sending.settleAll, onWork: sending.wake });
+  }
+  if (!elected && term.coordinating !== null) {
+    await term.coordinating.stop();
+    term.coordinating = null;
+  }
 }
 
 async function leave(membership: Membership, logger: Logger): Promise<void> {
@@ -132,67 +118,6 @@ async function leave(membership: Membership, logger: Logger): Promise<void> {
     await membership.leave();
   } catch (error) {
     // The others find out by the beat that stands still.
-    logger.warn({ err: error }, "the lease could not be given up in order");
+    logger.warn({ err: error }, "the devices could not be given up in order");
   }
-}
-
-function beginDuty(lease: Lease, options: NodeOptions, onLeaseLost: () => void): Duty {
-  const { pool, clock, logger, bell, settings, messageIds } = options;
-  let isLost = false;
-  const ringEvents = () => bell.ring("events");
-  const batches = createBatches({ pool, lease, clock, logger, minStepDelayHours: settings.minStepDelayHours, onSettled: ringEvents });
-  const receipts = createReceipts({ pool, clock, logger, messageIds, settleAll: batches.settleAll, onCorrected: ringEvents });
-  const statusLog = createStatusLog({ pool, clock, logger, onWritten: ringEvents });
-  const fleet = createFleet({
-    ...options,
-    ...settings,
-    statusLog: { ...statusLog, add: (change) => !isLost && statusLog.add(change) },
-    send: (flow, device) => sendFlow(flow, device, { batches, clock, logger, messageIds, newId: options.newId, onLeaseLost }),
-    onReceipt: receipts.add,
-  });
-  const dispatcher = createDispatcher({ ...settings, pool, fleet, clock, logger, intervalMs: settings.dispatchIntervalMs });
-  const enroller = createEnroller({
-    pool,
-    clock,
-    logger,
-    intervalMs: settings.dispatchIntervalMs,
-    batch: settings.enrollBatch,
-    perSecond: settings.enrollPerSecond,
-    minStepDelayHours: settings.minStepDelayHours,
-    onEnrolled: () => {
-      ringEvents();
-      dispatcher.wake();
-    },
-  });
-  const rescuer = createRescuer(options, lease, batches.settleAll);
-  const upkeep = createUpkeep({ pool, clock, logger, onStopped: ringEvents });
-  const sweep = createSweep({ pool, clock, logger });
-
-  const loops = [enroller, dispatcher, rescuer, upkeep, sweep];
-  const silences = [bell.listen("enrollment", enroller.wake), bell.listen("devices", dispatcher.wake)];
-  for (const loop of loops) loop.start();
-  const stop = async () => {
-    for (const silence of silences) silence();
-    await Promise.all(loops.map((loop) => loop.stop()));
-    await fleet.close();
-    await receipts.flush();
-  };
-  return {
-    epoch: lease.epoch,
-    fleet,
-    lastTick: dispatcher.lastTick,
-    stop,
-    lose() {
-      isLost = true;
-      return stop();
-    },
-  };
-}
-
-function createRescuer({ pool, clock, logger, settings }: NodeOptions, lease: Lease, settleAll: Parameters<typeof rescueAttempts>[3]): Loop {
-  const cycle = async () => {
-    const rescued = await rescueAttempts(pool, lease, settings.stuckMs, settleAll);
-    if (rescued > 0) logger.warn({ flows: rescued }, "attempts of which nothing was heard were settled as unknown");
-  };
-  return createLoop({ cycle, intervalMs: settings.dispatchIntervalMs, clock, onError: (error) => logger.error({ err: error }, "rescuing failed") });
 }

@@ -7,7 +7,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Receipt } from "../transports/transport.ts";
 import { correctFlows, type FlowReceipt } from "./correct.ts";
-import type { Settlement } from "./settle.ts";
+import type { Settlement } from "../flows/settle.ts";
 
 const GATHER_MS = 50;
 const RETRY_MS = 1000;

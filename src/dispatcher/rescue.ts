@@ -2,8 +2,7 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
-import type { Lease } from "./lease.ts";
-import type { Settlement } from "./settle.ts";
+import type { Settlement } from "../flows/settle.ts";
 
 /** Searched again each time, in case an attempt commits late with an early time. */
 const OVERLAP_SECONDS = 30;
@@ -16,23 +15,22 @@ const UNSETTLED = `
 
 const overdue = `
   SELECT f.id, f.attempt_id FROM ${UNSETTLED}
-   WHERE a.at >= (SELECT settled_until FROM dispatch_lease)         -- everything before is settled
+   WHERE a.at >= (SELECT settled_until FROM coordinator)         -- everything before is settled
      AND a.at < statement_timestamp() - make_interval(secs => $1::float8)     -- not volatile, so that the index serves it
      AND f.id NOT IN (SELECT unnest($2::uuid[]))
    LIMIT 2000`;
 
 /** Up to the oldest attempt that is not settled yet: the search, here and in the views, is among the attempts of the last half minute then. */
 const moveOn = `
-  UPDATE dispatch_lease l
+  UPDATE coordinator l
      SET settled_until = greatest(l.settled_until, least(clock_timestamp() - make_interval(secs => ${OVERLAP_SECONDS}),
                                                          (SELECT min(a.at) FROM ${UNSETTLED} WHERE a.at >= l.settled_until)))
-   WHERE node_id = $1 AND epoch = $2`;
+   WHERE node_id = $1`;
 
 /** Settles as unknown what was attempted more than `stuckMs` ago and has not ended. Returns how many. What cannot be settled keeps nothing
  *  else from it, and is searched for again. */
 export async function rescueAttempts(
   pool: pg.Pool,
-  lease: Lease,
   stuckMs: number,
   settleAll: (settlements: readonly Settlement[]) => Promise<void>,
 ): Promise<number> {
@@ -45,6 +43,11 @@ export async function rescueAttempts(
     tried.push(...rows.map((row) => row.id));
   }
   const left = tried.length === 0 ? 0 : (await unsettled([])).length;
-  await pool.query(moveOn, [lease.nodeId, lease.epoch]);
   return tried.length - left;
+}
+
+/** Lets the search begin at the oldest attempt that is not settled yet, as long as `nodeId` is the elected one. Looks at all attempts since the last time:
+ *  once in ten seconds is enough. */
+export async function moveSettledUntil(pool: pg.Pool, nodeId: string): Promise<void> {
+  await pool.query(moveOn, [nodeId]);
 }

@@ -2,6 +2,7 @@
 
 import type { DeviceRow } from "./device-rows.ts";
 import { createAttemptWindow, limitsOf } from "../devices/limits.ts";
+import { keepsItsPeople } from "../devices/score.ts";
 import { type Clock, MINUTE_MS, type Timer } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { type Receipt, SEND_DEADLINE_MS, type SessionStatus, type Transport } from "../transports/transport.ts";
@@ -17,16 +18,26 @@ const MAX_PROCESSING = 50;
 /** Flows that would wait longer than this for the device's limits are better sent by another. */
 const LONGEST_WAIT_MS = 2 * MINUTE_MS;
 
+/** Twice what an attempt, its send and its acknowledgement may take together. */
+const STUCK_AFTER_MS = 2 * MINUTE_MS;
+
 export interface Seat {
   readonly deviceId: string;
+  readonly workspaceId: string;
   /** Takes over what was changed in Postgres. */
   update(row: DeviceRow): void;
   /** As the assignment sees it; null while it takes no flows. */
   assignable(): AssignableDevice | null;
-  give(flows: readonly ClaimedFlow[]): void;
+  /** Whether its people may be served by others now. */
+  spills(): boolean;
+  /** Attempts that count for an hour's limit now, and flows that wait for theirs. */
+  hourLoad(): number;
+  give(flow: ClaimedFlow): void;
   worker(): Worker | null;
   /** Ends a worker that has had nothing to do for so long. */
   retire(idleMs: number): void;
+  /** Replaces worker and session where a send never came to its end. True where it had to. */
+  mend(): boolean;
   close(): Promise<void>;
 }
 
@@ -35,7 +46,7 @@ export type SeatOptions = {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: Random;
-  /** Times of attempts made before this process had the device. */
+  /** Times of attempts made before this process had the device, by the monotonic clock. */
   readonly history: readonly number[];
   readonly send: (flow: ClaimedFlow, device: SendingDevice) => Promise<Sent>;
   readonly onStatus: (deviceId: string, status: SessionStatus, reason: string | null) => void;
@@ -44,12 +55,14 @@ export type SeatOptions = {
 
 export function openSeat({ row: firstRow, transport, clock, random, history, send, onStatus, onReceipt }: SeatOptions): Seat {
   let row = firstRow;
+  let limits = limitsOf(row);
   let status: SessionStatus = "CONNECTING";
   let worker: Worker | null = null;
   const attempts = createAttemptWindow(SEND_DEADLINE_MS, history);
   const last = history.at(-1);
-  // When a message of it was on the wire last. One that a process before us attempted may have been written up to a deadline later.
-  let wireAt = last === undefined ? -Infinity : Math.min(clock.now(), last + SEND_DEADLINE_MS);
+  // When a message of it was on the wire last, by the monotonic clock like all times here: with the wall clock set forward by two hours, limits and pauses
+  // were over at once (seen: 13 attempts in an hour of 12); set back, the device stood still. One that a process before us attempted may have been written up to a deadline later.
+  let wireAt = last === undefined ? -Infinity : Math.min(clock.monotonic(), last + SEND_DEADLINE_MS);
   // Of the last flow it was given: the likeliest pace of what comes next.
   let pace: Pace | undefined;
   // Drawn once for the wait that is ahead: drawn anew at each look, the shortest of many draws would win.
@@ -63,49 +76,67 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
     },
     receipt: onReceipt,
   };
-  const session = transport.open(() => row, listener);
+  let session = transport.open(() => row, listener);
 
   const takesFlows = () => status === "ONLINE" && row.pausedAt === null;
 
   const waitMs = (flow: ClaimedFlow): number | null => {
     if (!takesFlows()) return null;
     if (drawn?.flowId !== flow.id) drawn = { flowId: flow.id, ms: gapMs(flow, random) };
-    const now = clock.now();
-    const ms = Math.max(0, wireAt + drawn.ms - now, attempts.nextAttemptAt(limitsOf(row), now) - now);
+    const now = clock.monotonic();
+    const ms = Math.max(0, wireAt + drawn.ms - now, attempts.nextAttemptAt(limits, now) - now);
     return ms > LONGEST_WAIT_MS ? null : ms;
   };
 
-  const sendOne = async (flow: ClaimedFlow) => {
-    const sent = await send(flow, { id: row.id, session, recordAttempt: attempts.record, forgetAttempt: attempts.forget });
-    if (sent !== "not attempted") wireAt = clock.now();
-    return sent;
+  const sendOne = (flow: ClaimedFlow) => send(flow, { id: row.id, session, recordAttempt: attempts.record, forgetAttempt: attempts.forget });
+  const onAttempted = (until: number) => {
+    wireAt = until;
   };
+
+  const processing = () => worker?.processing() ?? 0;
 
   return {
     deviceId: row.id,
+    workspaceId: row.workspaceId,
     update(next) {
       row = next;
+      limits = limitsOf(row);
       if (row.pausedAt !== null) worker?.drop();
     },
     assignable() {
       if (!takesFlows()) return null;
-      const now = clock.now();
-      const currentProcessing = worker?.stats().currentProcessing ?? 0;
-      const room = Math.min(attempts.room(limitsOf(row), now) - currentProcessing, MAX_PROCESSING - currentProcessing);
+      const now = clock.monotonic();
+      const currentProcessing = processing();
+      const room = Math.min(attempts.room(limits, now) - currentProcessing, MAX_PROCESSING - currentProcessing);
       if (room <= 0) return null;
-      const paceMs = pace === undefined ? 0 : averageGapMs(pace);
-      const freeInMs = Math.max(0, attempts.nextAttemptAt(limitsOf(row), now) - now, wireAt + (1 + currentProcessing) * paceMs - now);
-      return { id: row.id, workspaceId: row.workspaceId, messagesHour: attempts.messagesHour(now), currentProcessing, room, freeInMs };
+      const gap = pace === undefined ? 0 : averageGapMs(pace);
+      const freeInMs = Math.max(0, attempts.nextAttemptAt(limits, now) - now, wireAt + (1 + currentProcessing) * gap - now);
+      return { id: row.id, workspaceId: row.workspaceId, messagesHour: attempts.messagesHour(now), currentProcessing, room, freeInMs, gapMs: gap };
     },
-    give(flows) {
-      pace = flows.at(-1) ?? pace;
-      worker ??= createWorker({ clock, waitMs, send: sendOne });
-      worker.give(flows);
+    spills() {
+      const now = clock.monotonic();
+      return !takesFlows() || !keepsItsPeople(attempts.messagesHour(now)) || attempts.room(limits, now) <= 0;
+    },
+    hourLoad: () => attempts.messagesHour(clock.monotonic() - SEND_DEADLINE_MS) + processing(),
+    give(flow) {
+      pace = flow;
+      worker ??= createWorker({ clock, waitMs, send: sendOne, onAttempted });
+      worker.give(flow);
     },
     worker: () => worker,
     retire(idleMs) {
       const since = worker?.idleSince() ?? null;
       if (since !== null && clock.monotonic() - since >= idleMs) worker = null;
+    },
+    mend() {
+      const since = worker?.inHandSince() ?? null;
+      if (since === null || clock.monotonic() - since < STUCK_AFTER_MS) return false;
+      // What it has in hand is attempted, and rescue will end it. What it has not begun is in the queue in Postgres.
+      worker?.drop();
+      worker = null;
+      void session.close();
+      session = transport.open(() => row, listener);
+      return true;
     },
     async close() {
       const ended = worker?.stop();

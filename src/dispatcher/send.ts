@@ -9,7 +9,8 @@ import { type Outcome, type Session, SEND_DEADLINE_MS } from "../transports/tran
 import type { AttemptAnswer } from "./attempt.ts";
 import type { Batches } from "./batches.ts";
 import type { ClaimedFlow } from "./claim.ts";
-import type { Ending, SkipReason } from "./settle.ts";
+import type { Ending } from "../flows/settle.ts";
+import type { FlowSkipReason } from "../flows/states.ts";
 
 export type SendDeps = {
   readonly batches: Batches;
@@ -24,7 +25,7 @@ export type SendDeps = {
 export type SendingDevice = {
   readonly id: string;
   readonly session: Session;
-  /** Counts an attempt towards the limits, and the wait between messages, from `at` on; and takes it back where it was not made. */
+  /** Counts an attempt towards the limits, and the wait between messages, from `at` on (monotonic clock); and takes it back where it was not made. */
   readonly recordAttempt: (at: number) => void;
   readonly forgetAttempt: (at: number) => void;
 };
@@ -47,11 +48,11 @@ export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: S
   const attemptId = deps.newId();
   // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
   const deadline = createDeadline(clock, SEND_DEADLINE_MS);
-  const at = clock.now();
+  const at = clock.monotonic();
   device.recordAttempt(at);
   let answer: AttemptAnswer | "unanswered";
   try {
-    answer = await batches.attempt({ flowId: flow.id, attemptId, deviceId: device.id, text: rendered.text, revision: flow.revision }, deadline);
+    answer = await batches.attempt({ flowId: flow.id, attemptId, deviceId: device.id, text: rendered.text, revision: flow.revision, isCapped: flow.isCapped }, deadline);
   } catch (error) {
     deps.logger.error({ err: error, flowId: flow.id }, "a flow cannot be attempted");
     device.forgetAttempt(at);
@@ -67,18 +68,22 @@ export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: S
     answer === "unanswered" || deadline.hasPassed()
       ? MISSED
       : await device.session.send({ flowId: flow.id, messageId: messageIds.messageIdOf(flow.id), phone: flow.lead.phone, text: rendered.text }, deadline);
-  await batches.settle({ flowId: flow.id, attemptId, ending: outcome });
+  // Not awaited: the device's next message need not wait until this one's outcome is written down, only for the outcome.
+  const settled = batches.settle({ flowId: flow.id, attemptId, ending: outcome });
+  if (batches.isBehind()) await settled;
   return outcome.kind === "accepted" ? "sent" : "failed";
 }
 
 /** What can never be sent is skipped now; what can be sent later is left in the queue. */
 async function endHindered(flow: ClaimedFlow, answer: Exclude<AttemptAnswer, { attempted: true }>, { batches, onLeaseLost }: SendDeps): Promise<void> {
-  const skip = (reason: SkipReason) => batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "skipped", reason } });
+  const skip = (reason: FlowSkipReason) => batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "skipped", reason } });
   switch (answer.hindrance) {
     case "opted_out":
       return skip("OPTED_OUT");
     case "stopped":
       return skip(answer.stopReason === "OPTED_OUT" || answer.stopReason === "SEQUENCE_ARCHIVED" ? answer.stopReason : "OPERATOR");
+    case "superseded":
+      return batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "cancelled" } });
     case "lease_lost":
       return onLeaseLost();
     case "gone":

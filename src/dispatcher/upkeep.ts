@@ -23,10 +23,11 @@ const foldCounts = `
 
 export type UpkeepOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger; readonly onStopped: () => void };
 
-/** Folds the counts, and ends the enrolments of archived sequences. */
+/** Folds the counts, moves lanes on to the next time in which they are open, and ends the enrolments of archived sequences. */
 export function createUpkeep({ pool, clock, logger, onStopped }: UpkeepOptions): Loop {
   const cycle = async () => {
     await pool.query(foldCounts);
+    await pool.query("SELECT turn_lanes()");
     for (let ids = await enrollmentsOfArchived(pool, STOP_BATCH); ids.length > 0; ids = await enrollmentsOfArchived(pool, STOP_BATCH)) {
       const archived = ids;
       await transaction(pool, (client) => stopEnrollments(client, archived, "SEQUENCE_ARCHIVED"));

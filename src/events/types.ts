@@ -1,4 +1,4 @@
-export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED", "FLOW_READ", "FLOW_FAILED", "FLOW_SKIPPED"] as const;
+export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED", "FLOW_READ", "FLOW_FAILED", "FLOW_SKIPPED", "FLOW_CANCELLED"] as const;
 
 export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
 

@@ -5,9 +5,10 @@ import { perRequest } from "../graphql/loaders.ts";
 import { LeadRef } from "../leads/refs.ts";
 import { EnrollmentRef, SequenceRef, SequenceStepRef } from "../sequences/refs.ts";
 import { FlowConnection, FlowFailureCodeEnum, FlowFilterInput, flowList, FlowOrderInput, FlowRef, FlowStatusEnum } from "./refs.ts";
-import { countFlows, deviceRoom, isWaiting, listFlows } from "./service.ts";
+import { countFlows, isWaiting, listFlows } from "./service.ts";
+import { flowSituations } from "./situations.ts";
 import { FLOW_SKIP_REASONS, type FlowFailureCode, type FlowSkipReason, type FlowStatus } from "./states.ts";
-import { flowWaits, type FlowWait } from "./waiting.ts";
+import { flowWaits, type FlowWait, type Situation } from "./waiting.ts";
 
 const FlowSkipReasonEnum = builder.enumType("FlowSkipReason", { values: FLOW_SKIP_REASONS });
 
@@ -20,8 +21,13 @@ const FlowWaitReason = builder.enumType("FlowWaitReason", {
     NOT_DUE: {},
     SEQUENCE_PAUSED: {},
     ENROLLMENT_PAUSED: {},
+    SCHEDULE_WINDOW: {},
+    QUIET_HOURS: {},
+    FREQUENCY_CAP: {},
     NO_DEVICE_ONLINE: {},
     DEVICE_LIMITS: {},
+    PACE: {},
+    RATE_CEILING: { description: "The workspace's hourly ceiling." },
     QUEUED: { description: "Nothing keeps it: the next cycle takes it." },
   } as const,
 });
@@ -38,11 +44,7 @@ const FlowWaitType = builder.objectRef<FlowWait>("FlowWait").implement({
   }),
 });
 
-/** One answer for all flows of the request. */
-const roomOf = perRequest<"room", Awaited<ReturnType<typeof deviceRoom>>>(async (keys, { db }) => {
-  const room = await deviceRoom(db);
-  return keys.map(() => room);
-});
+const situationsOf = perRequest<string, Situation | null>((ids, { db }) => flowSituations(db, ids));
 
 FlowRef.implement({
   description: "One message to one lead: a step of a sequence, or a campaign's. It is attempted at most once.",
@@ -77,26 +79,19 @@ FlowRef.implement({
         failedAt && failureCode ? { code: failureCode as FlowFailureCode, message: failureMessage ?? "" } : null,
     }),
     skipReason: t.field({ type: FlowSkipReasonEnum, nullable: true, resolve: ({ skipReason }) => skipReason as FlowSkipReason | null }),
+    retryOf: t.field({
+      type: FlowRef,
+      nullable: true,
+      description: "The failed flow that an operator had attempted again by this one.",
+      resolve: ({ retryOf }) => retryOf,
+    }),
+    retriedAs: t.field({ type: FlowRef, nullable: true, resolve: ({ retriedAs }) => retriedAs }),
     waitingFor: t.field({
       type: [FlowWaitType],
       description: "Every gate that now keeps it from being sent, with the time it opens. Empty once it is settled.",
       resolve: async (flow, _args, context) => {
-        if (!isWaiting(flow)) return [];
-        const [sequence, enrollment, { now, ...devices }] = await Promise.all([
-          SequenceRef.getDataloader(context).load(flow.sequenceId),
-          EnrollmentRef.getDataloader(context).load(flow.enrollmentId),
-          roomOf(context).load("room"),
-        ]);
-        // Loaders say null for a row that is gone.
-        const [sequenceStatus, enrollmentStatus] = [sequence, enrollment].map((row: { status: string } | null) => row?.status ?? null);
-        return flowWaits({
-          now,
-          dueAt: flow.wallDueAt,
-          isWaiting: true,
-          sequenceStatus: sequenceStatus ?? null,
-          enrollmentStatus: enrollmentStatus ?? null,
-          devices,
-        });
+        const situation = isWaiting(flow) ? await situationsOf(context).load(flow.id) : null;
+        return situation ? flowWaits(situation) : [];
       },
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),

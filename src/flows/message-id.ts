@@ -13,18 +13,20 @@ const MESSAGE_ID = /^[0-9A-F]{32}$/;
 
 /** `key` has 16 bytes. One block of AES-128: without the key, ids say nothing of the flow's time, which a UUIDv7 would. */
 export function createMessageIds(key: Buffer): MessageIds {
+  // One for all: without padding, each whole block comes out of it at once and leaves nothing behind. Made anew for each id it was a quarter of what a
+  // flow cost this process.
+  const cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
+  const decipher = createDecipheriv("aes-128-ecb", key, null).setAutoPadding(false);
   return {
     messageIdOf(flowId) {
-      const cipher = createCipheriv("aes-128-ecb", key, null).setAutoPadding(false);
-      return Buffer.concat([cipher.update(flowId.replaceAll("-", ""), "hex"), cipher.final()])
-        .toString("hex")
-        .toUpperCase();
+      const block = flowId.replaceAll("-", "");
+      // Part of a block would stay inside, and be taken for the beginning of the next id.
+      if (block.length !== 32) throw new Error("a flow id is a UUID");
+      return cipher.update(block, "hex", "hex").toUpperCase();
     },
     flowIdOf(messageId) {
       if (!MESSAGE_ID.test(messageId)) return null;
-      const decipher = createDecipheriv("aes-128-ecb", key, null).setAutoPadding(false);
-      const hex = Buffer.concat([decipher.update(messageId, "hex"), decipher.final()]).toString("hex");
-      return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+      return decipher.update(messageId, "hex", "hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
     },
   };
 }

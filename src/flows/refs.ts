@@ -20,11 +20,13 @@ export const FlowStatusEnum = builder.enumType("FlowStatus", {
     SENT: {},
     FAILED: {},
     SKIPPED: { description: "Not sent because a rule said no: opted out, stopped on reply, …" },
+    CANCELLED: {},
   } as const,
 });
 
 export const FlowFailureCodeEnum = builder.enumType("FlowFailureCode", {
   values: {
+    NO_DEVICE: {},
     DEVICE_DISCONNECTED: {},
     REJECTED: {},
     TEMPLATE_ERROR: {},
@@ -73,16 +75,19 @@ export type FlowListArgs = Parameters<typeof pageOf>[0] & {
   readonly orderBy?: { readonly field: FlowOrderField; readonly direction: "ASC" | "DESC" } | null | undefined;
 };
 
+/** The filter with bare ids. */
+export const flowFilterOf = (given: FilterArgs | null | undefined): FlowFilter => ({
+  ...given,
+  sequenceId: given?.sequenceId?.id,
+  deviceId: given?.deviceId?.id,
+  leadId: given?.leadId?.id,
+  enrollmentId: given?.enrollmentId?.id,
+  stepId: given?.stepId?.id,
+});
+
 /** The filter with bare ids, and the order and page that the arguments ask for. */
 export function flowList({ filter: given, orderBy, ...args }: FlowListArgs) {
-  const filter: FlowFilter = {
-    ...given,
-    sequenceId: given?.sequenceId?.id,
-    deviceId: given?.deviceId?.id,
-    leadId: given?.leadId?.id,
-    enrollmentId: given?.enrollmentId?.id,
-    stepId: given?.stepId?.id,
-  };
+  const filter = flowFilterOf(given);
   const order = flowOrder(orderBy?.field, orderBy?.direction === "DESC", filter);
   return { filter, order, page: pageOf(args, order) };
 }

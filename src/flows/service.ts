@@ -5,12 +5,12 @@ import { flows } from "../db/tables/flows.ts";
 import { enrollments, lanes } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import type { FlowFailureCode, FlowStatus } from "./states.ts";
-import type { DeviceRoom } from "./waiting.ts";
 
 const columns = {
   ...getTableColumns(flows),
-  /** `dueAt` is in lane time; this is when it will be if the lane goes on now. */
-  wallDueAt: sql<Date>`wall_time(${flows.dueAt}, ${lanes.pausedAt}, ${lanes.pauseOffset})`.mapWith(flows.dueAt),
+  /** `dueAt` is in lane time; this is when it will be if the lane goes on now. By its sequence: if the frequency cap has put it off, `waitingFor`
+   *  says so. */
+  wallDueAt: sql<Date>`wall_time(coalesce(${flows.deferredFrom}, ${flows.dueAt}), ${lanes.pausedAt}, ${lanes.pauseOffset})`.mapWith(flows.dueAt),
 };
 
 export type Flow = typeof flows.$inferSelect & { readonly wallDueAt: Date };
@@ -126,6 +126,20 @@ const from = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
 export const countFlows = (db: WorkspaceDb, filter: FlowFilter): Promise<Count> =>
   db.read((tx) => countRows(tx, sql`SELECT FROM ${from} WHERE ${matching(db, filter)}`));
 
+/** The failed flows that match and were not retried yet, in the order of their keys, at most `limit`. */
+export async function retriableFlowIds(db: WorkspaceDb, filter: FlowFilter, limit: number): Promise<string[]> {
+  const rows = await db.read((tx) =>
+    tx
+      .select({ id: flows.id })
+      .from(flows)
+      .innerJoin(lanes, eq(lanes.id, flows.laneId))
+      .where(sql`${matching(db, filter)} AND ${flows.failedAt} IS NOT NULL AND ${flows.status} = 'FAILED' AND ${flows.retriedAs} IS NULL`)
+      .orderBy(asc(flows.id))
+      .limit(limit),
+  );
+  return rows.map(({ id }) => id);
+}
+
 const ofLead = sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
 
 export const flowPagesOfLeads = (
@@ -145,27 +159,4 @@ export async function countFlowsOfLeads(db: WorkspaceDb, leadIds: readonly strin
         FROM unnest(${textArray(leadIds)}::uuid[]) AS parent(id)`),
   );
   return new Map(rows.map(({ id, total }) => [id, total]));
-}
-
-/** The room of the workspace's devices, and the database's time. */
-export async function deviceRoom(db: WorkspaceDb): Promise<DeviceRoom & { readonly now: Date }> {
-  const { rows } = await db.read((tx) =>
-    tx.execute<{ now: string; online: number; has_room: boolean; room_at: string | null }>(sql`
-      WITH online AS MATERIALIZED (SELECT id, hourly_limit, daily_limit FROM devices WHERE workspace_id = ${db.id} AND status = 'ONLINE' AND paused_at IS NULL),
-      -- The attempt that must leave the window before there is room again.
-      blocked AS NOT MATERIALIZED (
-        SELECT greatest(
-                 (SELECT a.at + interval '1 hour' FROM device_attempts a WHERE a.device_id = o.id AND a.at > now() - interval '1 hour'
-                   ORDER BY a.at DESC OFFSET o.hourly_limit - 1 LIMIT 1),
-                 (SELECT a.at + interval '24 hours' FROM device_attempts a WHERE a.device_id = o.id AND a.at > now() - interval '24 hours'
-                   ORDER BY a.at DESC OFFSET o.daily_limit - 1 LIMIT 1)) AS until
-          FROM online o),
-      room AS MATERIALIZED (SELECT EXISTS (SELECT FROM blocked WHERE until IS NULL) AS has_room)     -- stops at the first device with room
-      SELECT now() AS now, (SELECT count(*)::int FROM online) AS online, has_room,
-             CASE WHEN NOT has_room THEN (SELECT min(until) FROM blocked) END AS room_at
-        FROM room`),
-  );
-  const [row] = rows;
-  if (!row) throw new Error("a statement without a FROM that can be empty gave no row");
-  return { now: new Date(row.now), online: row.online, hasRoom: row.has_room, roomAt: row.room_at === null ? null : new Date(row.room_at) };
 }

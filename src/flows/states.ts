@@ -4,24 +4,26 @@
 //     │                     │    │              ▲
 //     │                     │    └──settle──▶ FAILED ──correct──┘
 //     │                     └──rescue──▶ FAILED (OUTCOME_UNKNOWN)
-//     ├──settle──▶ FAILED (it cannot be rendered, or was not written in time)
-//     └──skip──▶ SKIPPED
+//     ├──settle──▶ FAILED (it cannot be rendered, or there is no device)
+//     ├──skip──▶ SKIPPED
+//     └──cancel──▶ CANCELLED
 //
-// Claiming is no transition: it only reads. There is no way back to ACTIVE: a flow is attempted at most once.
+// Claiming is no transition: it only reads. There is no way back to ACTIVE: a flow is attempted at most once. An operator's retry of a failed
+// flow is a new one.
 
 import type { FlowEventType } from "../events/types.ts";
 
-export const FLOW_STATUSES = ["ACTIVE", "PROCESSING", "SENT", "FAILED", "SKIPPED"] as const;
+export const FLOW_STATUSES = ["ACTIVE", "PROCESSING", "SENT", "FAILED", "SKIPPED", "CANCELLED"] as const;
 export type FlowStatus = (typeof FLOW_STATUSES)[number];
 
-export const FLOW_FAILURE_CODES = ["DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
+export const FLOW_FAILURE_CODES = ["NO_DEVICE", "DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
 export type FlowFailureCode = (typeof FLOW_FAILURE_CODES)[number];
 
 export const FLOW_SKIP_REASONS = ["OPTED_OUT", "OPERATOR", "STEP_REMOVED", "SEQUENCE_ARCHIVED"] as const;
 export type FlowSkipReason = (typeof FLOW_SKIP_REASONS)[number];
 
 export type Transition = {
-  readonly name: "create" | "attempt" | "settle" | "rescue" | "skip" | "correct";
+  readonly name: "create" | "attempt" | "settle" | "rescue" | "skip" | "cancel" | "correct";
   /** Null: the flow comes into being. */
   readonly from: FlowStatus | null;
   readonly to: FlowStatus;
@@ -41,9 +43,10 @@ export const TRANSITIONS: readonly Transition[] = [
     event: "FLOW_FAILED",
     failureCodes: ["DEVICE_DISCONNECTED", "REJECTED", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"],
   },
-  { name: "settle", from: "ACTIVE", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["TEMPLATE_ERROR"] },
+  { name: "settle", from: "ACTIVE", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["TEMPLATE_ERROR", "NO_DEVICE"] },
   { name: "rescue", from: "PROCESSING", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["OUTCOME_UNKNOWN"] },
   { name: "skip", from: "ACTIVE", to: "SKIPPED", event: "FLOW_SKIPPED" },
+  { name: "cancel", from: "ACTIVE", to: "CANCELLED", event: "FLOW_CANCELLED" },
   { name: "correct", from: "FAILED", to: "SENT", event: "FLOW_SENT", failureCodes: ["OUTCOME_UNKNOWN"] },
 ];
 

@@ -1,11 +1,18 @@
 // What a flow waits for: every gate that keeps it from being sent now, so that nobody has to guess.
 
+import { MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
+
 const FLOW_WAIT_REASONS = [
   "NOT_DUE",
   "SEQUENCE_PAUSED",
   "ENROLLMENT_PAUSED",
+  "SCHEDULE_WINDOW",
+  "QUIET_HOURS",
+  "FREQUENCY_CAP",
   "NO_DEVICE_ONLINE",
   "DEVICE_LIMITS",
+  "PACE",
+  "RATE_CEILING",
   "QUEUED",
 ] as const;
 
@@ -16,35 +23,70 @@ export type FlowWait = {
   readonly until: Date | null;
 };
 
-/** The workspace's devices together, for any of them may send any flow. */
+/** Devices, any of which may send the flow. */
 export type DeviceRoom = {
-  /** Devices that are online and not paused. */
+  /** How many are online and not paused. */
   readonly online: number;
   /** Whether one of them is below its limits. */
   readonly hasRoom: boolean;
   /** When the first of them is, where none is now. */
   readonly roomAt: Date | null;
+  /** The last attempt of the one with room that has rested the longest; null where it has made none. */
+  readonly restedSince: Date | null;
 };
 
 export type Situation = {
   readonly now: Date;
-  /** As the wall clock will show it if nothing is paused any longer. */
-  readonly dueAt: Date;
   /** Neither attempted nor settled. */
   readonly isWaiting: boolean;
-  readonly sequenceStatus: string | null;
+  /** When it is due by its sequence, as the wall clock will show it if nothing is paused any longer. */
+  readonly dueAt: Date;
+  /** Until when the frequency cap has put it off, on the same clock. */
+  readonly deferredUntil: Date | null;
+  readonly sequenceStatus: string;
   readonly enrollmentStatus: string | null;
+  /** When the sequence's window opens, where it is closed now. */
+  readonly windowOpensAt: Date | null;
+  /** The end of the quiet hours that it is in now, in its own zone. */
+  readonly quietUntil: Date | null;
+  /** The quiet hours cover the whole window. */
+  readonly neverOpens: boolean;
+  /** When the lead has room under the frequency cap, where there is none now. */
+  readonly capUntil: Date | null;
+  /** The workspace has a frequency cap, and a message of an older enrolment of the lead is due: that one goes first. */
+  readonly isBehindOlder: boolean;
+  /** When the workspace has room under its hourly ceiling, where there is none now. */
+  readonly ceilingUntil: Date | null;
+  readonly minDelaySeconds: number;
+  readonly maxDelaySeconds: number;
+  readonly noDeviceGraceMinutes: number;
+  /** Whether the workspace has any device at all. */
+  readonly hasDevices: boolean;
   readonly devices: DeviceRoom;
+  /** The one device that it waits for; null where any will do. */
+  readonly boundDevice: DeviceRoom | null;
 };
 
-export function flowWaits({ now, dueAt, isWaiting, sequenceStatus, enrollmentStatus, devices }: Situation): FlowWait[] {
-  if (!isWaiting) return [];
+export function flowWaits(situation: Situation): FlowWait[] {
+  if (!situation.isWaiting) return [];
+  const paused = pauses(situation);
+  const waits = [
+    ...paused,
+    ...dueTimes(situation, paused.length > 0),
+    ...openingTimes(situation),
+    ...frequencyCap(situation, paused.length > 0),
+    ...devices(situation, paused.length > 0),
+    ...ceiling(situation),
+  ];
+  return waits.length > 0 ? waits : [{ reason: "QUEUED", message: "Nothing keeps it: the next cycle takes it.", until: null }];
+}
+
+function pauses({ sequenceStatus, enrollmentStatus }: Situation): FlowWait[] {
   const waits: FlowWait[] = [];
-  const isSequenceActive = sequenceStatus === "ACTIVE";
-  if (!isSequenceActive) {
+  if (sequenceStatus !== "ACTIVE") {
     waits.push({
       reason: "SEQUENCE_PAUSED",
-      message: `Its sequence is ${sequenceStatus ?? "gone"}; it goes on when the sequence is activated.`,
+      message: `Its sequence is ${sequenceStatus}; it goes on when the sequence is activated.`,
       until: null,
     });
   }
@@ -55,24 +97,72 @@ export function flowWaits({ now, dueAt, isWaiting, sequenceStatus, enrollmentSta
       until: null,
     });
   }
-  if (dueAt > now) {
-    // While something is paused the remaining delay stands still, and nobody knows the time.
-    const until = waits.length === 0 ? dueAt : null;
-    waits.push({
-      reason: "NOT_DUE",
-      message: until ? `It is due at ${dueAt.toISOString()}.` : "Its delay is not over yet, and stands still while it is paused.",
-      until,
-    });
-  }
-  if (devices.online === 0) {
-    waits.push({ reason: "NO_DEVICE_ONLINE", message: "No device of the workspace is online and not paused.", until: null });
-  } else if (!devices.hasRoom) {
-    waits.push({
-      reason: "DEVICE_LIMITS",
-      message: "Every device that is online has reached its hourly or daily limit.",
-      until: devices.roomAt,
-    });
-  }
-  if (waits.length === 0) waits.push({ reason: "QUEUED", message: "Nothing keeps it: the next cycle takes it.", until: null });
   return waits;
+}
+
+// While something is paused the remaining delay stands still, and nobody knows the time.
+const STANDS_STILL = "stands still while it is paused.";
+
+function dueTimes({ now, dueAt }: Situation, isPaused: boolean): FlowWait[] {
+  if (dueAt <= now) return [];
+  const message = isPaused ? `Its delay is not over yet, and ${STANDS_STILL}` : `It is due at ${dueAt.toISOString()}.`;
+  return [{ reason: "NOT_DUE", message, until: isPaused ? null : dueAt }];
+}
+
+function openingTimes({ windowOpensAt, quietUntil, neverOpens }: Situation): FlowWait[] {
+  const waits: FlowWait[] = [];
+  if (neverOpens) {
+    const message = "The workspace's quiet hours cover the whole of the sequence's window: nothing is sent until one of them is changed.";
+    waits.push({ reason: "SCHEDULE_WINDOW", message, until: null });
+  } else if (windowOpensAt) {
+    const message = `The sequence's window is closed, and opens at ${windowOpensAt.toISOString()}.`;
+    waits.push({ reason: "SCHEDULE_WINDOW", message, until: windowOpensAt });
+  }
+  if (quietUntil) {
+    const message = `These are quiet hours where the lead is; they end at ${quietUntil.toISOString()}.`;
+    waits.push({ reason: "QUIET_HOURS", message, until: quietUntil });
+  }
+  return waits;
+}
+
+function frequencyCap({ now, deferredUntil, capUntil, isBehindOlder }: Situation, isPaused: boolean): FlowWait[] {
+  const isDeferred = deferredUntil !== null && deferredUntil > now;
+  if (!isDeferred && !capUntil) {
+    const message = "The lead's messages are counted by the workspace's frequency cap, and one of an older enrolment goes first.";
+    return isBehindOlder ? [{ reason: "FREQUENCY_CAP", message, until: null }] : [];
+  }
+  const message = "The lead has had as many messages as the workspace's frequency cap allows";
+  if (isDeferred && isPaused) return [{ reason: "FREQUENCY_CAP", message: `${message}; the time it was put off by ${STANDS_STILL}`, until: null }];
+  const until = new Date(Math.max(capUntil?.getTime() ?? 0, isDeferred ? deferredUntil.getTime() : 0));
+  return [{ reason: "FREQUENCY_CAP", message: `${message}, and may have the next one at ${until.toISOString()}.`, until }];
+}
+
+function devices(situation: Situation, isPaused: boolean): FlowWait[] {
+  const { now, devices, boundDevice, minDelaySeconds, maxDelaySeconds } = situation;
+  if (devices.online === 0) return [{ reason: "NO_DEVICE_ONLINE", message: noDeviceMessage(situation, isPaused), until: null }];
+  const { hasRoom, roomAt, restedSince } = boundDevice ?? devices;
+  if (!hasRoom) {
+    const which = boundDevice ? "The device that this lead is written from" : "Every device that is online";
+    return [{ reason: "DEVICE_LIMITS", message: `${which} has reached its hourly or daily limit.`, until: roomAt }];
+  }
+  const until = restedSince && new Date(restedSince.getTime() + maxDelaySeconds * SECOND_MS);
+  if (!until || until <= now) return [];
+  const which = boundDevice ? "The device that this lead is written from pauses" : "Every device with room under its limits pauses";
+  const pause = `${minDelaySeconds} to ${maxDelaySeconds} seconds at random`;
+  const message = `${which} between two messages, ${pause}: until ${until.toISOString()} at the latest.`;
+  return [{ reason: "PACE", message, until }];
+}
+
+function noDeviceMessage({ hasDevices, dueAt, deferredUntil, noDeviceGraceMinutes }: Situation, isPaused: boolean): string {
+  if (hasDevices) return "No device of the workspace is online and not paused.";
+  const failsAt = Math.max(dueAt.getTime(), deferredUntil?.getTime() ?? 0) + noDeviceGraceMinutes * MINUTE_MS;
+  const grace = noDeviceGraceMinutes > 0 ? `the sequence's grace of ${noDeviceGraceMinutes} minutes ends` : "it is due";
+  const when = isPaused ? grace : `${grace}, at ${new Date(failsAt).toISOString()}`;
+  return `The workspace has no device. It fails with NO_DEVICE where there is still none when ${when}.`;
+}
+
+function ceiling({ ceilingUntil }: Situation): FlowWait[] {
+  if (!ceilingUntil) return [];
+  const message = `The workspace has reached its hourly ceiling, and has room again at ${ceilingUntil.toISOString()}.`;
+  return [{ reason: "RATE_CEILING", message, until: ceilingUntil }];
 }

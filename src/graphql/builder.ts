@@ -19,6 +19,7 @@ export const builder = new SchemaBuilder<{
   Scalars: {
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
+    LocalTime: { Input: string; Output: string };
     TimeZone: { Input: string; Output: string };
     PhoneNumber: { Input: string; Output: string };
     JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };

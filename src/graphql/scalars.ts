@@ -24,6 +24,14 @@ export function parseDateTime(value: unknown): Date {
   return time;
 }
 
+const LOCAL_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
+
+export function parseLocalTime(value: unknown): string {
+  if (typeof value !== "string" || !LOCAL_TIME.test(value))
+    throw badUserInput(`${shown(value)} is no time of day. Write it as HH:MM on the 24-hour clock, such as 09:00.`);
+  return value;
+}
+
 export function parseTimeZone(value: unknown): string {
   if (typeof value !== "string" || !isTimeZone(value))
     throw badUserInput(`${shown(value)} is no time zone. Use a name of the IANA list, such as Asia/Kuala_Lumpur.`);

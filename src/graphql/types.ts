@@ -1,6 +1,6 @@
 import { GraphQLError } from "graphql";
 import { builder } from "./builder.ts";
-import { parseCursor, parseDateTime, parseFile, parseJsonObject, parsePhoneText, parseTimeZone } from "./scalars.ts";
+import { parseCursor, parseDateTime, parseFile, parseJsonObject, parseLocalTime, parsePhoneText, parseTimeZone } from "./scalars.ts";
 
 export type BuilderTypes = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Types> ? Types : never;
 
@@ -8,6 +8,13 @@ builder.scalarType("DateTime", {
   description: "RFC 3339 instant in UTC, such as 2026-11-22T01:00:00.000Z.",
   serialize: (time) => time.toISOString(),
   parseValue: parseDateTime,
+});
+
+builder.scalarType("LocalTime", {
+  description: "24-hour wall-clock time, HH:MM, such as 09:00.",
+  // Postgres gives seconds, too.
+  serialize: (time) => time.slice(0, 5),
+  parseValue: parseLocalTime,
 });
 
 builder.scalarType("TimeZone", {

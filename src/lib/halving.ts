@@ -4,9 +4,9 @@ export async function inHalves<T, R>(
   items: readonly T[],
   run: (items: readonly T[]) => Promise<readonly R[]>,
   isDataError: (error: unknown) => boolean,
-): Promise<(R | Error)[]> {
+): Promise<readonly (R | Error)[]> {
   try {
-    return [...(await run(items))];
+    return await run(items);
   } catch (error) {
     if (!isDataError(error)) throw error;
     if (items.length === 1) return [error instanceof Error ? error : new Error(String(error))];

@@ -21,6 +21,9 @@ const MAX_ALTERNATIVES = 500;
 const MAX_PROBLEMS = 10;
 const MAX_NAME_LENGTH = 100;
 
+const MAX_REMEMBERED = 500;
+const remembered = new Map<string, ParsedTemplate>();
+
 const PLACEHOLDER = /\{\{([^{}|]*)(?:\|([^{}]*))?\}\}/y;
 /** What other systems call the name. */
 const SINGLE_BRACED_NAME = /\{(?:name|recipient_name)\}/y;
@@ -37,6 +40,17 @@ export function templateProblems(text: string): readonly string[] {
 }
 
 export function parseTemplate(text: string): ParsedTemplate {
+  const before = remembered.get(text);
+  if (before) return before;
+  const parsed = parseAnew(text);
+  if (!parsed.ok) return parsed;
+  // A step's text is read once, not for each of its leads. Bounded, for the texts come from outside.
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(text, parsed);
+  return parsed;
+}
+
+function parseAnew(text: string): ParsedTemplate {
   const unfit = sizeProblem(text);
   if (unfit) return { ok: false, problems: [unfit] };
   const { root, problems } = readParts(text);

@@ -3,10 +3,12 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { KNOWN_DEVICE } from "../leads/known-device.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
-/** `wanted`: (lead_id, step_id, sequence_id, trigger, start_delay_minutes, workspace_id, time_zone, device_id), a row per enrolment to be. */
+/** `wanted`: (lead_id, step_id, sequence_id, trigger, start_delay_minutes, schedule_time, schedule_tolerance_minutes, workspace_id, time_zone, device_id),
+ *  a row per enrolment to be. */
 const enrol = (wanted: string) => `
   ${wanted},
   entered AS (
@@ -19,13 +21,16 @@ const enrol = (wanted: string) => `
   created AS (
     INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, due_at, bound_device_id)
     SELECT e.current_flow_id, w.workspace_id, tl.lane_id, w.lead_id, e.id, w.sequence_id, w.step_id,
-           -- A lane made just now is not seen here yet, and its time is the wall's.
-           coalesce(lane_time(clock_timestamp(), a.paused_at, a.pause_offset), clock_timestamp()) + make_interval(mins => w.start_delay_minutes),
+           -- In lane time. A lane made just now is not seen here yet, and its time is the wall's.
+           CASE WHEN w.schedule_time IS NULL THEN start.at
+                ELSE next_opening(w.time_zone, w.schedule_time, '-infinity', start.at - make_interval(mins => w.schedule_tolerance_minutes)) END   -- a window that is open will do
+             - coalesce(clock_timestamp() - lane_time(clock_timestamp(), a.paused_at, a.pause_offset), interval '0'),
            w.device_id
       FROM entered e
       JOIN wanted w ON w.lead_id = e.lead_id AND w.sequence_id = e.sequence_id AND w.trigger = e.trigger
       JOIN target_lanes tl ON tl.sequence_id = w.sequence_id AND tl.time_zone = w.time_zone
       LEFT JOIN lanes a ON a.id = tl.lane_id
+     CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(mins => w.start_delay_minutes) AS at) AS start
     RETURNING id, workspace_id, sequence_id),
   logged AS (
     INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id FROM created),
@@ -39,8 +44,8 @@ const enrolFromQueue = `${enrol(`
      WHERE id IN (SELECT id FROM enrollment_queue WHERE workspace_id = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
     RETURNING lead_id, trigger),
   wanted AS MATERIALIZED (
-    SELECT DISTINCT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, w.id AS workspace_id,
-           coalesce(l.time_zone, w.time_zone) AS time_zone, coalesce(l.preferred_device_id, l.last_device_id) AS device_id
+    SELECT DISTINCT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, s.schedule_time, s.schedule_tolerance_minutes,
+           w.id AS workspace_id, coalesce(l.time_zone, s.time_zone, w.time_zone) AS time_zone, ${KNOWN_DEVICE} AS device_id
       FROM taken t
       JOIN leads l ON l.id = t.lead_id
        AND l.opted_out_at IS NULL
@@ -52,8 +57,8 @@ const enrolFromQueue = `${enrol(`
 
 const enrolChosen = `${enrol(`
   WITH wanted AS MATERIALIZED (
-    SELECT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, w.id AS workspace_id,
-           coalesce(l.time_zone, w.time_zone) AS time_zone, coalesce(l.preferred_device_id, l.last_device_id) AS device_id
+    SELECT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, s.schedule_time, s.schedule_tolerance_minutes,
+           w.id AS workspace_id, coalesce(l.time_zone, s.time_zone, w.time_zone) AS time_zone, ${KNOWN_DEVICE} AS device_id
       FROM unnest($1::uuid[]) AS chosen(lead_id)
       JOIN leads l ON l.id = chosen.lead_id AND l.opted_out_at IS NULL
       JOIN sequences s ON s.id = $2 AND s.workspace_id = l.workspace_id

@@ -7,6 +7,7 @@ import type { Bell } from "../events/bell.ts";
 import { invalid, refused, type Result, type UserError } from "../lib/errors.ts";
 import { loadGraph, type GraphSequence } from "./graph.ts";
 import { sequenceProblems } from "./rules.ts";
+import type { QuietHours } from "./schedule.ts";
 
 /** What a change needs beside its input. */
 export type SequenceWrites = {
@@ -19,12 +20,14 @@ export type SequenceWrites = {
 /** Runs `change` while nobody else can change the workspace's graph. What is refused is rolled back; what is done wakes the enroller. */
 export async function changeGraph<T>(
   writes: SequenceWrites,
-  change: (tx: Tx, graph: readonly GraphSequence[]) => Promise<Result<T>>,
+  change: (tx: Tx, graph: readonly GraphSequence[], quietHours: QuietHours | null) => Promise<Result<T>>,
 ): Promise<Result<T>> {
   const { db, bell } = writes;
   const result = await db.write(async (tx) => {
-    await tx.execute(sql`SELECT FROM workspaces WHERE id = ${db.id} FOR NO KEY UPDATE`);
-    return change(tx, await loadGraph(tx.$client, db.id));
+    const { rows } = await tx.execute<QuietHours>(
+      sql`SELECT quiet_start AS start, quiet_end AS "end" FROM workspaces WHERE id = ${db.id} FOR NO KEY UPDATE`,
+    );
+    return change(tx, await loadGraph(tx.$client, db.id), rows[0]?.start ? rows[0] : null);
   });
   if (result.ok) bell.ring("enrollment");
   return result;

@@ -5,15 +5,18 @@ type Queryable = Pick<pg.ClientBase, "query">;
 
 export type GraphSequence = RuleSequence & { readonly status: string };
 
-type SequenceRow = Omit<GraphSequence, "steps">;
+type QuietColumns = { readonly quietStart: string | null; readonly quietEnd: string | null };
+type SequenceRow = Omit<GraphSequence, "steps" | "quietHours"> & QuietColumns;
 type StepRow = RuleStep & { readonly sequenceId: string };
 
 /** Every sequence of the workspace that is not archived, with its steps: what the rules are applied to. */
 export async function loadGraph(client: Queryable, workspaceId: string): Promise<GraphSequence[]> {
   const sequences = await client.query<SequenceRow>(
-    `SELECT id, name, status, trigger_delay_hours AS "triggerDelayHours", start_delay_minutes AS "startDelayMinutes",
-            min_delay_seconds AS "minDelaySeconds", max_delay_seconds AS "maxDelaySeconds"
-       FROM sequences WHERE workspace_id = $1 AND status <> 'ARCHIVED' ORDER BY id`,
+    `SELECT s.id, s.name, s.status, s.trigger_delay_hours AS "triggerDelayHours", s.start_delay_minutes AS "startDelayMinutes",
+            s.min_delay_seconds AS "minDelaySeconds", s.max_delay_seconds AS "maxDelaySeconds", s.schedule_time AS "scheduleTime",
+            s.schedule_tolerance_minutes AS "scheduleToleranceMinutes", s.time_zone AS "timeZone", s.no_device_grace_minutes AS "noDeviceGraceMinutes",
+            w.quiet_start AS "quietStart", w.quiet_end AS "quietEnd"
+       FROM sequences s JOIN workspaces w ON w.id = s.workspace_id WHERE s.workspace_id = $1 AND s.status <> 'ARCHIVED' ORDER BY s.id`,
     [workspaceId],
   );
   const steps = await client.query<StepRow>(
@@ -23,5 +26,9 @@ export async function loadGraph(client: Queryable, workspaceId: string): Promise
     [workspaceId],
   );
   const bySequence = Map.groupBy(steps.rows, ({ sequenceId }) => sequenceId);
-  return sequences.rows.map((sequence) => ({ ...sequence, steps: bySequence.get(sequence.id) ?? [] }));
+  return sequences.rows.map(({ quietStart, quietEnd, ...sequence }) => ({
+    ...sequence,
+    quietHours: quietStart !== null && quietEnd !== null ? { start: quietStart, end: quietEnd } : null,
+    steps: bySequence.get(sequence.id) ?? [],
+  }));
 }

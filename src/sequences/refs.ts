@@ -21,6 +21,11 @@ export const EnrollmentRef = nodeRef<Enrollment>("Enrollment", (ids, { db }) => 
 
 export const EnrollmentConnection = connectionType("Enrollment", EnrollmentRef, "estimated");
 
+export const FailurePolicyEnum = builder.enumType("FailurePolicy", {
+  description: "What becomes of a lead whose flow failed.",
+  values: ["CONTINUE", "STOP"] as const,
+});
+
 export const EnrollmentStatusEnum = builder.enumType("EnrollmentStatus", { values: ENROLLMENT_STATUSES });
 
 const pagesOfLeads = perParent<EnrollmentPageArgs, Slice<string>>((ids, args, { db }) => enrollmentPagesOfLeads(db, ids, args), emptySlice);

@@ -3,7 +3,9 @@
 import { triggerProblem } from "../leads/triggers.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { excerpt } from "../lib/text.ts";
+import { isTimeZone } from "../lib/time-zone.ts";
 import { templateProblems } from "../messages/template.ts";
+import { areQuietThroughout, shownTime, type QuietHours } from "./schedule.ts";
 import { findLongestChain, findLoops, findUnreachable, stepGraph, type StepGraph } from "./step-graph.ts";
 
 export type RuleStep = {
@@ -24,6 +26,14 @@ export type RuleSequence = {
   readonly startDelayMinutes: number;
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
+  /** Its messages go out from this time of day on, for the tolerance; at any time where null. */
+  readonly scheduleTime: string | null;
+  readonly scheduleToleranceMinutes: number;
+  /** The workspace's where null. */
+  readonly timeZone: string | null;
+  readonly noDeviceGraceMinutes: number;
+  /** The workspace's. */
+  readonly quietHours: QuietHours | null;
   readonly steps: readonly RuleStep[];
 };
 
@@ -37,6 +47,8 @@ type RuleBounds = { readonly minStepDelayHours: number };
 const MAX_DAY_NUMBER = 3650;
 const MAX_STEP_DELAY_HOURS = 8760;
 const MAX_START_DELAY_MINUTES = 525_600;
+const MAX_TOLERANCE_MINUTES = 1440;
+const MAX_GRACE_MINUTES = 525_600;
 const MAX_DELAY_SECONDS = 86_400;
 const MAX_SEQUENCES_IN_CHAIN = 50;
 const MAX_TRIGGERS_SHOWN = 12;
@@ -45,7 +57,7 @@ const MAX_TRIGGERS_SHOWN = 12;
  *  Each error's field is ["steps", index, name of the step's field], or a field of the sequence itself. */
 export function sequenceProblems(sequence: RuleSequence, others: readonly RuleSequence[], bounds: RuleBounds): SequenceProblem[] {
   const { steps } = sequence;
-  const own: SequenceProblem[] = timingProblems(sequence, bounds);
+  const own: SequenceProblem[] = [...timingProblems(sequence, bounds), ...scheduleProblems(sequence)];
   if (steps.length === 0) {
     return [...own, incomplete(invalid("The sequence has no steps; give it at least one, marked as entry point.", "steps"))];
   }
@@ -100,6 +112,26 @@ function timingProblems(sequence: RuleSequence, { minStepDelayHours }: RuleBound
   if (minDelaySeconds > maxDelaySeconds) {
     const what = `The sequence's minDelaySeconds (${minDelaySeconds}) is above its maxDelaySeconds (${maxDelaySeconds})`;
     problems.push(invalid(`${what}; the minimum may be at most the maximum.`, "minDelaySeconds"));
+  }
+  return problems;
+}
+
+function scheduleProblems({ scheduleTime, scheduleToleranceMinutes, timeZone, noDeviceGraceMinutes, quietHours }: RuleSequence): UserError[] {
+  const problems: UserError[] = [];
+  const bounds = { scheduleToleranceMinutes: [1, MAX_TOLERANCE_MINUTES], noDeviceGraceMinutes: [0, MAX_GRACE_MINUTES] } as const;
+  for (const [field, minutes] of Object.entries({ scheduleToleranceMinutes, noDeviceGraceMinutes })) {
+    const [least, most] = bounds[field as keyof typeof bounds];
+    if (isWholeWithin(minutes, least, most)) continue;
+    problems.push(invalid(`The sequence's ${field} is ${minutes}; write a whole number from ${least} to ${most}.`, field));
+  }
+  if (timeZone !== null && !isTimeZone(timeZone)) {
+    const right = "use a name of the IANA list, such as Asia/Kuala_Lumpur, or leave it out for the workspace's";
+    problems.push(invalid(`The sequence's time zone '${excerpt(timeZone, 40)}' is none; ${right}.`, "timeZone"));
+  }
+  if (scheduleTime !== null && quietHours && areQuietThroughout(scheduleTime, scheduleToleranceMinutes, quietHours)) {
+    const window = `The sequence sends from ${shownTime(scheduleTime)} on for ${scheduleToleranceMinutes} minutes`;
+    const quiet = `all of which lies in the workspace's quiet hours (${shownTime(quietHours.start)} to ${shownTime(quietHours.end)})`;
+    problems.push(invalid(`${window}, ${quiet}, so that nothing would ever be sent; choose another time, or other quiet hours.`, "scheduleTime"));
   }
   return problems;
 }

@@ -13,15 +13,25 @@ type Optional<T> = T | null | undefined;
 export type SequenceFields = {
   readonly name: string;
   readonly triggerPrefix: string | null;
+  /** HH:MM, in the lead's zone, else in `timeZone`, else in the workspace's. */
+  readonly scheduleTime: string | null;
+  readonly scheduleToleranceMinutes: number;
+  readonly timeZone: string | null;
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
   readonly triggerDelayHours: number;
   readonly startDelayMinutes: number;
   readonly onFailure: "CONTINUE" | "STOP";
+  readonly noDeviceGraceMinutes: number;
 };
 
-export type NewSequence = Omit<SequenceFields, "triggerPrefix"> & {
-  readonly triggerPrefix?: Optional<string>;
+/** What a sequence can be without; null takes it away. */
+const CLEARABLE = ["triggerPrefix", "scheduleTime", "timeZone"] as const satisfies readonly (keyof SequenceFields)[];
+type Clearable = (typeof CLEARABLE)[number];
+
+const isClearable = (field: string): boolean => CLEARABLE.some((each) => each === field);
+
+export type NewSequence = Omit<SequenceFields, Clearable> & { readonly [Name in Clearable]?: Optional<string> } & {
   readonly steps: readonly StepInput[];
   readonly idempotencyKey?: Optional<string>;
 };
@@ -36,9 +46,10 @@ const NEW_ID = "new";
 export async function createSequence(writes: SequenceWrites, { idempotencyKey, ...input }: NewSequence): Promise<Result<string>> {
   const { steps, ...fields } = input;
   const { db, minStepDelayHours } = writes;
-  return changeGraph(writes, (tx, before) =>
+  return changeGraph(writes, (tx, before, quietHours) =>
     idempotent(tx, { key: idempotencyKey, operation: "createSequence", input }, async () => {
-      const sequence: GraphSequence = { ...fields, id: NEW_ID, status: "DRAFT", steps: toRuleSteps(steps) };
+      const { scheduleTime = null, timeZone = null } = fields;
+      const sequence: GraphSequence = { ...fields, scheduleTime, timeZone, quietHours, id: NEW_ID, status: "DRAFT", steps: toRuleSteps(steps) };
       const problems = [
         ...fieldProblems(fields),
         ...(steps.some(({ id }) => id != null)
@@ -48,7 +59,7 @@ export async function createSequence(writes: SequenceWrites, { idempotencyKey, .
         ...changeProblems({ before, after: [...before, sequence], sequence, isWhole: steps.length > 0, minStepDelayHours }).map(inInput),
       ];
       if (problems.length > 0) return refused(...problems);
-      const values = { ...fields, name: fields.name.trim(), triggerPrefix: fields.triggerPrefix ?? null, workspaceId: db.id };
+      const values = { ...fields, name: fields.name.trim(), workspaceId: db.id };
       const [created] = await tx.insert(sequences).values(values).returning({ id: sequences.id });
       if (!created) throw new Error("an insert returned no row");
       await replaceSteps(tx, { workspaceId: db.id, sequenceId: created.id, before: [], after: sequence.steps });
@@ -62,8 +73,8 @@ export async function updateSequence(writes: SequenceWrites, id: string, { steps
   return changeGraph(writes, async (tx, before) => {
     const current = before.find((each) => each.id === id);
     if (!current) return missing(tx, db, id, "input", "id");
-    const { triggerPrefix, ...rest } = change;
-    const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value != null));
+    const isGiven = ([field, value]: [string, unknown]) => value !== undefined && (value !== null || isClearable(field));
+    const given = Object.fromEntries(Object.entries(change).filter(isGiven));
     const kept = steps && toRuleSteps(steps, current.steps);
     const sequence: GraphSequence = { ...current, ...given, ...(kept && { steps: kept }) };
     const after = before.map((each) => (each === current ? sequence : each));
@@ -74,11 +85,7 @@ export async function updateSequence(writes: SequenceWrites, id: string, { steps
       ...changeProblems({ before, after, sequence, isWhole, minStepDelayHours }).map(inInput),
     ];
     if (problems.length > 0) return refused(...problems);
-    const values = {
-      ...given,
-      ...(change.name != null && { name: change.name.trim() }),
-      ...(triggerPrefix !== undefined && { triggerPrefix }),
-    };
+    const values = { ...given, ...(change.name != null && { name: change.name.trim() }) };
     if (Object.keys(values).length > 0) await tx.update(sequences).set(values).where(eq(sequences.id, id));
     if (kept) await replaceSteps(tx, { workspaceId: db.id, sequenceId: id, before: current.steps, after: kept });
     return ok(id);
@@ -163,15 +170,15 @@ const MAX_PREFIX_LENGTH = 100;
 /** The rest is the rules' to judge. */
 function fieldProblems(fields: Omit<SequenceChange, "steps">): UserError[] {
   const problems: UserError[] = [];
-  const { name, triggerPrefix, ...numbers } = fields;
+  const { name, triggerPrefix, ...rest } = fields;
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A sequence's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
   }
   if (triggerPrefix != null && triggerPrefix.length > MAX_PREFIX_LENGTH) {
     problems.push(invalid(`triggerPrefix may have at most ${MAX_PREFIX_LENGTH} characters.`, "input", "triggerPrefix"));
   }
-  for (const [field, value] of Object.entries(numbers)) {
-    if (value === null) problems.push(invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field));
+  for (const [field, value] of Object.entries(rest)) {
+    if (value === null && !isClearable(field)) problems.push(invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field));
   }
   return problems;
 }

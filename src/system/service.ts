@@ -26,11 +26,13 @@ export async function deviceCounts(db: WorkspaceDb): Promise<{ readonly online: 
   return rows[0] ?? { online: 0, available: 0 };
 }
 
-/** Due, and not attempted yet. A lane's time stands still while it is paused: nothing of it is due then. */
+/** Due, and not attempted yet. A lane's time stands still while it is paused: nothing of it is due then. Outside of its window or in quiet hours no device could
+ *  send what is due: that does not count as late. */
 export async function dueFlows(db: WorkspaceDb): Promise<{ readonly count: number; readonly oldestSeconds: number }> {
   const { rows } = await db.read((tx) =>
     tx.execute<{ count: number; seconds: number }>(sql`
-      SELECT coalesce(sum(due.flows), 0)::int AS count, coalesce(max(extract(epoch FROM lane_time(now(), NULL, l.pause_offset) - due.oldest)), 0)::float8 AS seconds
+      SELECT coalesce(sum(due.flows), 0)::int AS count,
+             coalesce(max(extract(epoch FROM lane_time(now(), NULL, l.pause_offset) - due.oldest)) FILTER (WHERE now() BETWEEN l.open_from AND l.open_until), 0)::float8 AS seconds
         FROM lanes l
        CROSS JOIN LATERAL (SELECT count(*) AS flows, min(f.due_at) AS oldest FROM flows f
                             WHERE f.lane_id = l.id AND f.queued AND f.due_at <= lane_time(now(), NULL, l.pause_offset)) AS due

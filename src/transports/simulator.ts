@@ -21,9 +21,7 @@ function openSession(device: () => SessionDevice, listener: SessionListener, clo
   let closed = false;
   listener.status("ONLINE", null);
 
-  const record = async (message: OutgoingMessage) => {
-    if (logFile === undefined) return;
-    const { phone, messageId, text } = message;
+  const record = async ({ phone, messageId, text }: OutgoingMessage, logFile: string) => {
     await appendFile(logFile, `${JSON.stringify({ at: new Date(clock.now()).toISOString(), deviceId: device().id, phone, messageId, text })}\n`);
   };
 
@@ -59,17 +57,18 @@ function openSession(device: () => SessionDevice, listener: SessionListener, clo
       const { simulatedLatencyMs, simulatedFailureRate } = device();
       if (closed) return { kind: "refused", code: "DEVICE_DISCONNECTED", message: "The device was disconnected before the message could be written." };
       if (deadline.hasPassed()) return { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
-      if (seededRandom(message.flowId)() < simulatedFailureRate) {
+      if (simulatedFailureRate > 0 && seededRandom(message.flowId)() < simulatedFailureRate) {
         return { kind: "refused", code: "REJECTED", message: "The simulated device refused it, as its failure rate asks for." };
       }
       try {
-        await record(message);
+        if (logFile !== undefined) await record(message, logFile);
       } catch (error) {
         // A line that was half written is a message that may have left.
         return { kind: "unknown", message: `The simulator's log could not be written: ${error instanceof Error ? error.message : String(error)}` };
       }
       if (closed) return { kind: "unknown", message: "The device was disconnected before the message was acknowledged." };
-      return acknowledgement(message.messageId, simulatedLatencyMs);
+      // Without a timer, of which there would be one a message.
+      return simulatedLatencyMs === 0 ? { kind: "accepted", at: new Date(clock.now()) } : acknowledgement(message.messageId, simulatedLatencyMs);
     },
     async close() {
       if (closed) return;

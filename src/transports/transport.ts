@@ -8,14 +8,12 @@ export const SEND_DEADLINE_MS = 10_000;
 /** From the write until the acknowledgement is no longer waited for. */
 export const ACKNOWLEDGEMENT_MS = 30_000;
 
-const FAILURE_CODES = ["DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
-
-export type FailureCode = (typeof FAILURE_CODES)[number];
+export type RefusalCode = "DEVICE_DISCONNECTED" | "REJECTED" | "DEADLINE_MISSED";
 
 export type Outcome =
   | { readonly kind: "accepted"; readonly at: Date }
   /** Surely not sent: refused before a byte left, or by the other side's own word. */
-  | { readonly kind: "refused"; readonly code: Exclude<FailureCode, "OUTCOME_UNKNOWN" | "TEMPLATE_ERROR">; readonly message: string }
+  | { readonly kind: "refused"; readonly code: RefusalCode; readonly message: string }
   /** Bytes may have left. Never to be tried again. */
   | { readonly kind: "unknown"; readonly message: string };
 

@@ -3,12 +3,20 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
-import type { FailureCode, Outcome } from "../transports/transport.ts";
+import type { Outcome } from "../transports/transport.ts";
+import type { FlowFailureCode, FlowSkipReason, FlowStatus } from "./states.ts";
 
-export type SkipReason = "OPTED_OUT" | "OPERATOR" | "STEP_REMOVED" | "SEQUENCE_ARCHIVED";
+type Queryable = Pick<pg.ClientBase, "query">;
 
-/** How a flow ends: as its attempt did, or without one: skipped by a rule, or because no text could be made of its template. */
-export type Ending = Outcome | { readonly kind: "skipped"; readonly reason: SkipReason } | { readonly kind: "unrenderable"; readonly message: string };
+/** How a flow ends: as its attempt did, or without one. */
+export type Ending =
+  | Outcome
+  | { readonly kind: "skipped"; readonly reason: FlowSkipReason }
+  | { readonly kind: "unrenderable"; readonly message: string }
+  /** The workspace has no device that could ever send it. */
+  | { readonly kind: "no_device"; readonly message: string }
+  /** By an operator, or because it is of no use any more. The lead goes on to the next step. */
+  | { readonly kind: "cancelled" };
 
 export type Settlement = {
   readonly flowId: string;
@@ -37,17 +45,21 @@ const settle = `
        AND (f.attempt_id = w.attempt_id                                          -- another's attempt is another's to settle
             OR (w.attempt_id IS NULL AND f.attempted_at IS NULL))                -- skipped: not once the message may be on the wire
     RETURNING f.id, f.workspace_id, f.lane_id, f.lead_id, f.enrollment_id, f.sequence_id, f.step_id, f.device_id, f.bound_device_id,
-              f.due_at, f.status, f.skip_reason),
+              coalesce(f.deferred_from, f.due_at) AS planned, f.status, f.skip_reason),
   onward AS MATERIALIZED (                                                       -- where each lead would go from here
-    SELECT s.*, uuid_v7() AS next_flow_id,
-           n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger, a.time_zone,
-           lane_time(clock_timestamp(), a.paused_at, a.pause_offset) AS lane_now,
-           CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN s.due_at               -- a removed step's successor takes its place in time
+    SELECT s.id, s.workspace_id, s.lead_id, s.enrollment_id, s.lane_id, s.status, s.skip_reason, d.last_device_id, d.next_device_id,
+           uuid_v7() AS next_flow_id, n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger,
+           z.next_zone, b.id AS next_lane_id, t.lane_now,
+           coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0') AS next_lane_lag,   -- of the wall, in lane time
+           CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN soon.wall              -- a removed step's successor takes its place in time
                 -- From when it was due, not from when it was sent, or a daily message drifts out of its window; but after a backlog
                 -- never closer to the last one than the minimum delay.
-                ELSE greatest(s.due_at + make_interval(secs => 3600 * delay.hours),
-                              lane_time(clock_timestamp(), a.paused_at, a.pause_offset) + make_interval(secs => 3600 * least($7::float8, delay.hours)))
-           END AS next_due,
+                WHEN nq.schedule_time IS NULL THEN greatest(soon.planned, soon.earliest)
+                -- In days of the person's own calendar, which daylight saving makes an hour shorter or longer; never twice in one window.
+                WHEN n.sequence_id = s.sequence_id
+                THEN next_opening(z.next_zone, nq.schedule_time, (soon.wall AT TIME ZONE sound_zone(a.time_zone))::date + ceil(delay.hours / 24)::int, soon.earliest)
+                ELSE next_opening(z.next_zone, nq.schedule_time, '-infinity', greatest(soon.planned, soon.earliest) - make_interval(mins => nq.schedule_tolerance_minutes))
+           END AS next_due,                                                      -- by the wall clock
            CASE WHEN s.status = 'SKIPPED' AND s.skip_reason <> 'STEP_REMOVED' THEN 'STOPPED'
                 WHEN s.status = 'FAILED' AND q.on_failure = 'STOP' THEN 'STOPPED'
                 WHEN n.id IS NULL OR n.sequence_id <> s.sequence_id THEN 'COMPLETED'
@@ -55,16 +67,25 @@ const settle = `
       FROM settled s
       JOIN lanes a ON a.id = s.lane_id
       JOIN sequences q ON q.id = s.sequence_id
+      LEFT JOIN leads l ON l.id = s.lead_id
       LEFT JOIN sequence_steps st ON st.id = s.step_id
-      LEFT JOIN removed_steps r ON r.id = s.step_id
      CROSS JOIN LATERAL (                                                        -- a delay that SQL wrote, 1e300 say, would fail this for ever
        SELECT least(greatest(coalesce(st.trigger_delay_hours, q.trigger_delay_hours), 0), ${MAX_STEP_DELAY_HOURS}) AS hours) AS delay
-      LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED')
-             ON n.workspace_id = s.workspace_id
-            AND n.trigger = CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, r.next_trigger)
-                                 WHEN st.next_trigger IS NULL OR EXISTS (SELECT FROM sequence_steps t WHERE t.workspace_id = s.workspace_id AND t.trigger = st.next_trigger)
-                                 THEN st.next_trigger
-                                 ELSE live_trigger(s.workspace_id, st.next_trigger) END),   -- past what was removed since
+     CROSS JOIN LATERAL (
+       SELECT CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, (SELECT r.next_trigger FROM removed_steps r WHERE r.id = s.step_id))
+                   WHEN st.next_trigger IS NULL OR EXISTS (SELECT FROM sequence_steps t WHERE t.workspace_id = s.workspace_id AND t.trigger = st.next_trigger)
+                   THEN st.next_trigger
+                   ELSE live_trigger(s.workspace_id, st.next_trigger) END AS trigger OFFSET 0) AS way    -- past what was removed since
+      LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED') ON n.workspace_id = s.workspace_id AND n.trigger = way.trigger
+     CROSS JOIN LATERAL (SELECT coalesce(l.time_zone, nq.time_zone, (SELECT w.time_zone FROM workspaces w WHERE w.id = s.workspace_id)) AS next_zone OFFSET 0) AS z
+      LEFT JOIN lanes b ON b.sequence_id = n.sequence_id AND b.time_zone = z.next_zone
+     CROSS JOIN LATERAL (SELECT lane_time(clock_timestamp(), a.paused_at, a.pause_offset) AS lane_now) AS t
+     CROSS JOIN LATERAL (SELECT clock_timestamp() + (s.planned - t.lane_now) AS wall) AS due
+     CROSS JOIN LATERAL (
+       SELECT due.wall, due.wall + make_interval(secs => 3600 * delay.hours) AS planned,
+              clock_timestamp() + make_interval(secs => 3600 * least($7::float8, delay.hours)) AS earliest) AS soon
+     CROSS JOIN LATERAL (SELECT CASE s.status WHEN 'SENT' THEN s.device_id ELSE s.bound_device_id END AS id) AS last
+     CROSS JOIN LATERAL (SELECT last.id AS last_device_id, coalesce(l.preferred_device_id, last.id) AS next_device_id) AS d),
   advanced AS (
     UPDATE enrollments e
        SET current_flow_id = CASE o.verdict WHEN 'ACTIVE' THEN o.next_flow_id ELSE e.current_flow_id END,
@@ -75,35 +96,32 @@ const settle = `
      WHERE e.id = o.enrollment_id
        AND e.current_flow_id = o.id                                              -- compare and swap: who moves it on makes the next flow, once
        AND e.status IN ('ACTIVE', 'PAUSED')                                      -- one that was stopped meanwhile goes nowhere
-    RETURNING o.*, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time),
+    RETURNING o.*, e.sequence_id, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time),
   entered AS (                                                                   -- on into another sequence
     INSERT INTO enrollments (id, workspace_id, lead_id, sequence_id, trigger, current_flow_id)
     SELECT uuid_v7(), workspace_id, lead_id, next_sequence_id, next_trigger, next_flow_id
       FROM advanced WHERE verdict = 'COMPLETED' AND next_step_id IS NOT NULL ORDER BY next_sequence_id, lead_id
         ON CONFLICT (sequence_id, lead_id) WHERE status IN ('ACTIVE', 'PAUSED') DO NOTHING   -- once, whatever races
     RETURNING id, current_flow_id AS flow_id),
-  target_lanes AS MATERIALIZED (                                                 -- looked up once per sequence and zone, not per lead
-    SELECT t.*, lane_of(t.next_sequence_id, t.time_zone) AS lane_id
-      FROM (SELECT DISTINCT next_sequence_id, time_zone FROM advanced WHERE verdict = 'COMPLETED' AND next_step_id IS NOT NULL) AS t),
+  new_lanes AS MATERIALIZED (                                                    -- made once per sequence and zone, not per lead
+    SELECT m.*, lane_of(m.next_sequence_id, m.next_zone) AS lane_id
+      FROM (SELECT DISTINCT next_sequence_id, next_zone FROM advanced
+             WHERE next_lane_id IS NULL AND next_step_id IS NOT NULL AND verdict <> 'STOPPED' AND enrollment_status <> 'PAUSED') AS m),
   created AS (
     INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, queued, due_at, bound_device_id)
-    SELECT v.next_flow_id, v.workspace_id, v.lane_id, v.lead_id, v.enrollment_id, v.sequence_id, v.next_step_id,
-           v.enrollment_status = 'ACTIVE',
-           -- One that is made while its enrolment is paused waits apart; resuming moves it by all the time paused, so take off what has passed.
-           v.next_due - CASE WHEN v.enrollment_status = 'PAUSED' THEN v.lane_now - v.paused_lane_time ELSE interval '0' END,
-           coalesce(l.preferred_device_id, CASE v.status WHEN 'SENT' THEN v.device_id ELSE v.bound_device_id END)
-      FROM advanced v LEFT JOIN leads l ON l.id = v.lead_id
-     WHERE v.verdict = 'ACTIVE'
+    -- What is made while its enrolment is paused waits apart and stays in its lane; resuming moves it by all the time paused, so take off what has passed.
+    SELECT v.next_flow_id, v.workspace_id, v.lane_id, v.lead_id, v.enrollment_id, v.next_sequence_id, v.next_step_id, false,
+           v.next_due - (clock_timestamp() - v.lane_now) - (v.lane_now - v.paused_lane_time), v.next_device_id
+      FROM advanced v WHERE v.verdict = 'ACTIVE' AND v.enrollment_status = 'PAUSED'
      UNION ALL
-    SELECT v.next_flow_id, v.workspace_id, tl.lane_id, v.lead_id, en.id, v.next_sequence_id, v.next_step_id, true,
-           -- The same moment, in the other lane's time. A lane made just now is not seen here yet, and its time is the wall's.
-           coalesce(lane_time(clock_timestamp(), b.paused_at, b.pause_offset), clock_timestamp()) + (v.next_due - v.lane_now),
-           coalesce(l.preferred_device_id, CASE v.status WHEN 'SENT' THEN v.device_id ELSE v.bound_device_id END)
-      FROM advanced v
-      JOIN entered en ON en.flow_id = v.next_flow_id
-      JOIN target_lanes tl ON tl.next_sequence_id = v.next_sequence_id AND tl.time_zone = v.time_zone
-      LEFT JOIN lanes b ON b.id = tl.lane_id
-      LEFT JOIN leads l ON l.id = v.lead_id
+    -- The same moment, in its lane's time. A lane made just now is not seen above yet, and its time is the wall's.
+    SELECT v.next_flow_id, v.workspace_id, coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)),
+           v.lead_id, v.enrollment_id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
+      FROM advanced v WHERE v.verdict = 'ACTIVE' AND v.enrollment_status <> 'PAUSED'
+     UNION ALL
+    SELECT v.next_flow_id, v.workspace_id, coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)),
+           v.lead_id, en.id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
+      FROM entered en JOIN advanced v ON v.next_flow_id = en.flow_id
     RETURNING id, workspace_id, sequence_id),
   logged AS (
     INSERT INTO events (workspace_id, type, flow_id, sequence_id, device_id, reason)
@@ -121,19 +139,18 @@ const settle = `
              UNION ALL
             SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v JOIN entered en ON en.flow_id = v.next_flow_id) AS t
      GROUP BY workspace_id, sequence_id),
-  touched AS (                                                                   -- a lead once, though two of its flows may end together
-    SELECT lead_id, array_agg(word) FILTER (WHERE verdict <> 'ACTIVE') AS words, (array_agg(device_id) FILTER (WHERE status = 'SENT'))[1] AS device_id
-      FROM advanced GROUP BY lead_id ORDER BY lead_id),
+  ended AS (                                                                     -- a lead once, though two of its enrolments may end together
+    SELECT lead_id, array_agg(word) AS words, (array_agg(last_device_id) FILTER (WHERE last_device_id IS NOT NULL))[1] AS device_id
+      FROM advanced WHERE verdict <> 'ACTIVE' GROUP BY lead_id ORDER BY lead_id),
   leads_written AS (
     UPDATE leads l
-       SET trigger = CASE WHEN t.words IS NULL THEN l.trigger ELSE without_triggers(l.trigger, t.words) END,   -- these words and no other
+       SET trigger = without_triggers(l.trigger, t.words),                       -- these words and no other
            last_device_id = coalesce(t.device_id, l.last_device_id)
-      FROM touched t
-     WHERE l.id = t.lead_id
-       AND (trigger_words(l.trigger) && t.words OR (t.device_id IS NOT NULL AND l.last_device_id IS DISTINCT FROM t.device_id)))
+      FROM ended t
+     WHERE l.id = t.lead_id AND (trigger_words(l.trigger) && t.words OR l.last_device_id IS DISTINCT FROM coalesce(t.device_id, l.last_device_id)))
   SELECT id FROM settled`;
 
-const statusOf = (ending: Ending): { status: string; code: FailureCode | SkipReason | null; message: string | null; at: string | null } => {
+const statusOf = (ending: Ending): { status: FlowStatus; code: FlowFailureCode | FlowSkipReason | null; message: string | null; at: string | null } => {
   switch (ending.kind) {
     case "accepted":
       return { status: "SENT", code: null, message: null, at: ending.at.toISOString() };
@@ -143,6 +160,10 @@ const statusOf = (ending: Ending): { status: string; code: FailureCode | SkipRea
       return { status: "FAILED", code: "OUTCOME_UNKNOWN", message: ending.message, at: null };
     case "unrenderable":
       return { status: "FAILED", code: "TEMPLATE_ERROR", message: ending.message, at: null };
+    case "no_device":
+      return { status: "FAILED", code: "NO_DEVICE", message: ending.message, at: null };
+    case "cancelled":
+      return { status: "CANCELLED", code: null, message: null, at: null };
     case "skipped":
       return { status: "SKIPPED", code: ending.reason, message: null, at: null };
   }
@@ -150,9 +171,9 @@ const statusOf = (ending: Ending): { status: string; code: FailureCode | SkipRea
 
 /** Settles a batch. Returns the ids that it settled; the others were settled before, or are not its to settle.
  *  `minStepDelayHours`: steps of one lead never follow closer than this after a backlog. */
-export async function settleFlows(pool: pg.Pool, settlements: readonly Settlement[], minStepDelayHours: number): Promise<Set<string>> {
+export async function settleFlows(client: Queryable, settlements: readonly Settlement[], minStepDelayHours: number): Promise<Set<string>> {
   const endings = settlements.map(({ ending }) => statusOf(ending));
-  const { rows } = await pool.query<{ id: string }>({
+  const { rows } = await client.query<{ id: string }>({
     name: "settle",
     text: settle,
     values: [

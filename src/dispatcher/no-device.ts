@@ -1,0 +1,44 @@
+// Fails what no device will ever send: a workspace without any has nobody who could come back.
+
+import type pg from "pg";
+import type { Settlement } from "../flows/settle.ts";
+import { type Clock, MINUTE_MS } from "../lib/clock.ts";
+import { createLoop, type Loop } from "../lib/loop.ts";
+import type { Logger } from "../lib/logger.ts";
+
+/** After a start or takeover nothing fails this way: what was deleted may be about to be made anew. */
+const PATIENCE_MS = 3 * MINUTE_MS;
+const BATCH = 2000;
+
+const unsendable = `
+  SELECT f.id
+    FROM workspaces w
+    JOIN lanes a ON a.workspace_id = w.id AND a.paused_at IS NULL AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()
+    JOIN sequences s ON s.id = a.sequence_id
+   CROSS JOIN LATERAL (
+     SELECT id FROM flows
+      WHERE lane_id = a.id AND queued
+        AND due_at <= statement_timestamp() - a.pause_offset - make_interval(mins => s.no_device_grace_minutes)
+      ORDER BY due_at, id LIMIT ${BATCH}) AS f
+   WHERE NOT EXISTS (SELECT FROM devices d WHERE d.workspace_id = w.id)
+   LIMIT ${BATCH}`;
+
+export type NoDeviceOptions = {
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly intervalMs: number;
+  readonly settleAll: (settlements: readonly Settlement[]) => Promise<void>;
+};
+
+/** Once for all workspaces, also those that no node serves. */
+export function createNoDeviceSweeper({ pool, clock, logger, intervalMs, settleAll }: NoDeviceOptions): Loop {
+  const begunAt = clock.monotonic();
+  const ending = { kind: "no_device", message: "The workspace has no device." } as const;
+  const cycle = async () => {
+    if (clock.monotonic() - begunAt < PATIENCE_MS) return;
+    const { rows } = await pool.query<{ id: string }>(unsendable);
+    await settleAll(rows.map(({ id }) => ({ flowId: id, attemptId: null, ending })));
+  };
+  return createLoop({ cycle, intervalMs, clock, onError: (error) => logger.error({ err: error }, "flows without a device could not be failed, to be tried again") });
+}

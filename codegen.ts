@@ -13,7 +13,7 @@ const config: CodegenConfig = {
         enumsAsConst: true,
         importExtension: ".ts",
         useTypeImports: true,
-        scalars: { DateTime: "string", Cursor: "string", JSONObject: "Record<string, unknown>", PhoneNumber: "string", TimeZone: "string", File: "never" },
+        scalars: { DateTime: "string", Cursor: "string", JSONObject: "Record<string, unknown>", PhoneNumber: "string", TimeZone: "string", LocalTime: "string", File: "never" },
       },
     },
   },

@@ -20,9 +20,13 @@ export type CreateSequenceInput = {
   maxDelaySeconds?: number;
   minDelaySeconds?: number;
   name: string;
+  noDeviceGraceMinutes?: number;
   onFailure?: FailurePolicy;
+  scheduleTime?: string | null | undefined;
+  scheduleToleranceMinutes?: number;
   startDelayMinutes?: number;
   steps?: Array<SequenceStepInput>;
+  timeZone?: string | null | undefined;
   triggerDelayHours?: number;
   triggerPrefix?: string | null | undefined;
 };
@@ -40,6 +44,7 @@ export type FailurePolicy =
 
 export type FlowEventType =
   | 'FLOW_ACTIVATED'
+  | 'FLOW_CANCELLED'
   | 'FLOW_DELIVERED'
   | 'FLOW_FAILED'
   | 'FLOW_READ'

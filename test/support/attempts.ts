@@ -3,25 +3,30 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { type AttemptAnswer, attemptFlows, type AttemptRequest } from "../../src/dispatcher/attempt.ts";
-import { joinNodes, type Lease } from "../../src/dispatcher/lease.ts";
-import { type Ending, type Settlement, settleFlows } from "../../src/dispatcher/settle.ts";
+import type { Keepers } from "../../src/dispatcher/claim.ts";
+import { isElected } from "../../src/dispatcher/coordinating.ts";
+import { joinNodes } from "../../src/dispatcher/membership.ts";
+import { type Ending, type Settlement, settleFlows } from "../../src/flows/settle.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { query } from "./factories.ts";
 
-export async function holdLease(pool: pg.Pool): Promise<Lease> {
-  await pool.query("UPDATE dispatch_lease SET node_id = NULL");
-  const takeover = await (await joinNodes(pool, `node ${randomUUID()}`, systemClock)).takeOver();
-  if (takeover === null) throw new Error("the lease is somebody else's");
-  return takeover.lease;
+/** A node that may attempt and is the elected one, without anything that runs. Returns its id. */
+export async function holdLease(pool: pg.Pool): Promise<string> {
+  const options = { pool, clock: systemClock, name: `node ${randomUUID()}`, process: { name: "", isGone: () => true }, capacity: 3000 };
+  const { nodeId } = await joinNodes(options);
+  await pool.query("UPDATE coordinator SET node_id = NULL");
+  await isElected(pool, nodeId);
+  return nodeId;
 }
 
-export type WaitingFlow = { readonly id: string; readonly lead_id: string; readonly step_id: string; readonly revision: number };
+export type WaitingFlow = { readonly id: string; readonly lead_id: string; readonly step_id: string; readonly revision: number; readonly is_capped: boolean };
 
 /** The workspace's flows that wait in the queue, due or not, in order of their leads. */
 export const waitingFlows = (pool: pg.Pool, workspaceId: string): Promise<WaitingFlow[]> =>
   query<WaitingFlow>(
     pool,
-    `SELECT f.id, f.lead_id, f.step_id, s.revision FROM flows f JOIN sequences s ON s.id = f.sequence_id
+    `SELECT f.id, f.lead_id, f.step_id, s.revision, w.cap_messages IS NOT NULL AS is_capped
+       FROM flows f JOIN sequences s ON s.id = f.sequence_id JOIN workspaces w ON w.id = f.workspace_id
       WHERE f.workspace_id = $1 AND f.queued ORDER BY f.lead_id, f.id`,
     [workspaceId],
   );
@@ -32,12 +37,13 @@ export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest 
   deviceId,
   text: `Text of ${flow.id}`,
   revision: flow.revision,
+  isCapped: flow.is_capped,
 });
 
 /** Attempts flows that nothing hinders. */
-export async function attemptAll(pool: pg.Pool, lease: Lease, flows: readonly WaitingFlow[], deviceId: string): Promise<AttemptRequest[]> {
+export async function attemptAll(pool: pg.Pool, nodeId: string, flows: readonly WaitingFlow[], deviceId: string): Promise<AttemptRequest[]> {
   const requests = flows.map((flow) => requestFor(flow, deviceId));
-  const hindered = (await attemptFlows(pool, lease, requests)).filter((answer) => !answer.attempted);
+  const hindered = (await attemptFlows(pool, nodeId, requests)).filter((answer) => !answer.attempted);
   if (hindered.length > 0) throw new Error(`not attempted: ${JSON.stringify(hindered)}`);
   return requests;
 }
@@ -52,14 +58,17 @@ export const UNKNOWN: Ending = { kind: "unknown", message: "Nothing was heard." 
 export const settlementsOf = (requests: readonly AttemptRequest[], ending: Ending): Settlement[] =>
   requests.map(({ flowId, attemptId }) => ({ flowId, attemptId, ending }));
 
+/** No device has its people to itself. */
+export const NOBODY: Keepers = { free: [], busy: [] };
+
 /** Makes every waiting flow of the workspace due now. */
 export const makeDue = (pool: pg.Pool, workspaceId: string) =>
   pool.query("UPDATE flows SET due_at = least(due_at, clock_timestamp() - interval '1 second') WHERE workspace_id = $1 AND queued", [workspaceId]);
 
 /** Attempts and settles, as `ending` says, all that waits, once. Returns the flows. */
-export async function sendAll(pool: pg.Pool, lease: Lease, workspaceId: string, deviceId: string, ending: Ending, minStepDelayHours = 0): Promise<WaitingFlow[]> {
+export async function sendAll(pool: pg.Pool, nodeId: string, workspaceId: string, deviceId: string, ending: Ending, minStepDelayHours = 0): Promise<WaitingFlow[]> {
   await makeDue(pool, workspaceId);
   const flows = await waitingFlows(pool, workspaceId);
-  await settleFlows(pool, settlementsOf(await attemptAll(pool, lease, flows, deviceId), ending), minStepDelayHours);
+  await settleFlows(pool, settlementsOf(await attemptAll(pool, nodeId, flows, deviceId), ending), minStepDelayHours);
   return flows;
 }

@@ -45,7 +45,7 @@ export async function addMany(pool: pg.Pool): Promise<string> {
   );
   // A day's attempts, as upkeep keeps them: some thousands settled, and the 20 that are not.
   await pool.query("INSERT INTO device_attempts (workspace_id, device_id, flow_id, at) SELECT workspace_id, device_id, id, attempted_at FROM flows WHERE attempted_at > now() - interval '25 hours'");
-  await pool.query("UPDATE dispatch_lease SET settled_until = now() - interval '6 minutes'");
+  await pool.query("UPDATE coordinator SET settled_until = now() - interval '6 minutes'");
   await pool.query("VACUUM ANALYZE");
   return deviceId;
 }

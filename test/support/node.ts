@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
+import type { ProcessIdentity } from "../../src/dispatcher/membership.ts";
 import { type Node, type NodeSettings, startNode } from "../../src/dispatcher/node.ts";
 import { type Bell, createBell } from "../../src/events/bell.ts";
 import { createMessageIds, type MessageIds } from "../../src/flows/message-id.ts";
@@ -17,6 +18,7 @@ export type TestNodeOptions = {
   readonly clock?: Clock;
   readonly transport?: Transport;
   readonly bell?: Bell;
+  readonly process?: ProcessIdentity;
   readonly logger?: Logger;
   readonly settings?: Partial<NodeSettings>;
   readonly onFatal?: (error: unknown) => void;
@@ -39,6 +41,8 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     logger,
     bell,
     messageIds,
+    // Tests end a node without its process: nothing of it goes on.
+    process: options.process ?? { name: "test", isGone: () => true },
     transports: { SIMULATOR: options.transport ?? createSimulator({ clock, logFile: undefined }) },
     settings: {
       nodeName: "node",

@@ -75,5 +75,5 @@ export function sequenceCalls(server: TestServer) {
     expect(await snapshot()).toEqual(before);
   };
 
-  return { create, update, activate, pause, archive, deleteStep, createStep, updateStep, refused };
+  return { mutate, create, update, activate, pause, archive, deleteStep, createStep, updateStep, refused };
 }

@@ -106,6 +106,71 @@ describe("the workspace", () => {
     expect(zone.errors?.[0]).toMatchObject({ extensions: { code: "BAD_USER_INPUT" } });
     expect(zone.errors?.[0]?.message).toContain("is no time zone. Use a name of the IANA list, such as Asia/Kuala_Lumpur.");
   });
+
+  describe("has quiet hours, a frequency cap and an hourly ceiling", () => {
+    const LIMITS = "quietHours { start end } frequencyCap { messages hours } hourlyCeiling";
+    const update = async (input: object) => {
+      const { data, errors } = await server.query(
+        `mutation($input: UpdateWorkspaceInput!) { it: updateWorkspace(input: $input) { workspace { ${LIMITS} } userErrors { code message field } } }`,
+        { input },
+      );
+      return errors?.[0] ?? data.it;
+    };
+    const limits = { quietHours: { start: "21:30", end: "08:00" }, frequencyCap: { messages: 2, hours: 24 }, hourlyCeiling: 15_000 };
+    const none = { quietHours: null, frequencyCap: null, hourlyCeiling: null };
+
+    test("that are set together or one by one, and taken away with null", async () => {
+      expect((await server.query(`{ viewer { workspace { ${LIMITS} } } }`)).data.viewer.workspace).toEqual(none);
+      expect(await update(limits)).toEqual({ workspace: limits, userErrors: [] });
+      expect(await update({ hourlyCeiling: 1 })).toEqual({ workspace: { ...limits, hourlyCeiling: 1 }, userErrors: [] });
+      expect(await update(none)).toEqual({ workspace: none, userErrors: [] });
+    });
+
+    test.each([
+      [
+        { quietHours: { start: "08:00", end: "08:00" } },
+        "Quiet hours from 08:00 to 08:00 are none, or all day; choose an end that differs, or null for none.",
+        ["quietHours", "end"],
+      ],
+      [{ frequencyCap: { messages: 0, hours: 1 } }, "The cap's number of messages must be from 1 to 100, not 0.", ["frequencyCap", "messages"]],
+      [{ frequencyCap: { messages: 101, hours: 1 } }, "The cap's number of messages must be from 1 to 100, not 101.", ["frequencyCap", "messages"]],
+      [{ frequencyCap: { messages: 1, hours: 8761 } }, "The cap's number of hours must be from 1 to 8,760, not 8761.", ["frequencyCap", "hours"]],
+      [{ hourlyCeiling: 0 }, "hourlyCeiling must be at least 1, not 0; null takes it away.", ["hourlyCeiling"]],
+    ])("of which %j is refused", async (input, message, field) => {
+      expect(await update(input)).toEqual({ workspace: null, userErrors: [{ code: "INVALID", message, field: ["input", ...field] }] });
+    });
+
+    test.each(["9:00", "24:00", "09:00:00", 9])("whose times are times of day, not %j", async (start) => {
+      const error = await update({ quietHours: { start, end: "08:00" } });
+      expect(error).toMatchObject({ message: expect.stringContaining("is no time of day. Write it as HH:MM"), extensions: { code: "BAD_USER_INPUT" } });
+    });
+
+    test("that never silence an active sequence for good", async () => {
+      const { pool } = server.database;
+      await pool.query("INSERT INTO sequences (name, schedule_time, is_active) VALUES ('Late', '23:00', true), ('Draft', '22:00', false)");
+      const covering = { quietHours: { start: "22:00", end: "23:10" } };
+      expect(await update(covering)).toEqual({
+        workspace: null,
+        userErrors: [
+          {
+            code: "CONFLICT",
+            message:
+              "The active sequence 'Late' sends from 23:00 on for 10 minutes, all of which would be quiet; choose other hours, or change or pause the sequence first.",
+            field: ["input", "quietHours"],
+          },
+        ],
+      });
+      expect((await server.query(`{ viewer { workspace { ${LIMITS} } } }`)).data.viewer.workspace).toEqual(none);
+      server.rung.length = 0;
+      await pool.query("UPDATE workspaces SET reviewed_revision = graph_revision");
+      expect((await update({ quietHours: { start: "22:00", end: "23:09" } })).userErrors).toEqual([]);
+      // Whether the others are in order is looked at anew.
+      expect(server.rung).toEqual(["enrollment"]);
+      const { rows } = await pool.query("SELECT graph_revision > reviewed_revision AS is_to_be_reviewed FROM workspaces");
+      expect(rows).toEqual([{ is_to_be_reviewed: true }]);
+      await update(none);
+    });
+  });
 });
 
 describe("ids", () => {

@@ -164,6 +164,62 @@ describe("a list of steps", () => {
   });
 });
 
+describe("the schedule of a sequence", () => {
+  const SCHEDULE = "sequence { id scheduleTime scheduleToleranceMinutes timeZone noDeviceGraceMinutes problems { message field } } userErrors { code message field }";
+  const create = (input: object) =>
+    calls.mutate("createSequence", { input: { name: "Daily", steps: [entry("a")], ...input } }, { input: "CreateSequenceInput!" }, SCHEDULE);
+  const update = (input: object) => calls.mutate("updateSequence", { input }, { input: "UpdateSequenceInput!" }, SCHEDULE);
+  const quiet = (start: string | null, end: string | null) =>
+    server.database.pool.query("UPDATE workspaces SET quiet_start = $1, quiet_end = $2", [start, end]);
+
+  test("is none at first; each part is set, kept and cleared", async () => {
+    const { sequence } = await create({});
+    const none = { scheduleTime: null, scheduleToleranceMinutes: 10, timeZone: null, noDeviceGraceMinutes: 0 };
+    expect(sequence).toMatchObject({ ...none, problems: [] });
+    const all = { scheduleTime: "09:00", scheduleToleranceMinutes: 30, timeZone: "Asia/Jakarta", noDeviceGraceMinutes: 5 };
+    expect((await update({ id: sequence.id, ...all })).sequence).toMatchObject(all);
+    expect((await update({ id: sequence.id, name: "Renamed" })).sequence).toMatchObject(all);
+    expect((await update({ id: sequence.id, scheduleTime: null, timeZone: null })).sequence).toMatchObject({ ...all, scheduleTime: null, timeZone: null });
+  });
+
+  test("is refused where it cannot be, field by field", async () => {
+    const { sequence, userErrors } = await create({ scheduleTime: "09:00", scheduleToleranceMinutes: 1441, noDeviceGraceMinutes: -1 });
+    expect(sequence).toBeNull();
+    expect(userErrors).toEqual([
+      {
+        code: "INVALID",
+        message: "The sequence's scheduleToleranceMinutes is 1441; write a whole number from 1 to 1440.",
+        field: ["input", "scheduleToleranceMinutes"],
+      },
+      {
+        code: "INVALID",
+        message: "The sequence's noDeviceGraceMinutes is -1; write a whole number from 0 to 525600.",
+        field: ["input", "noDeviceGraceMinutes"],
+      },
+    ]);
+    const made = await create({});
+    expect((await update({ id: made.sequence.id, scheduleToleranceMinutes: null })).userErrors).toMatchObject([
+      { message: "scheduleToleranceMinutes cannot be cleared; leave it out to keep it as it is.", field: ["input", "scheduleToleranceMinutes"] },
+    ]);
+  });
+
+  test("is refused, or a problem, where the quiet hours cover all of it", async () => {
+    await quiet("22:00", "08:00");
+    const { userErrors } = await create({ scheduleTime: "07:50" });
+    expect(userErrors).toEqual([
+      { code: "INVALID", message: expect.stringContaining("all of which lies in the workspace's quiet hours (22:00 to 08:00)"), field: ["input", "scheduleTime"] },
+    ]);
+    const { sequence } = await create({ scheduleTime: "07:51" });
+    await quiet("22:00", "08:01");
+    expect((await update({ id: sequence.id, timeZone: "Asia/Jakarta" })).userErrors).toMatchObject([{ field: ["input", "scheduleTime"] }]);
+    expect((await calls.activate(sequence.id)).userErrors).toMatchObject([{ field: ["scheduleTime"] }]);
+    const { data } = await server.query("query($id: ID!) { sequence(id: $id) { problems { field } } }", { id: sequence.id });
+    expect(data.sequence.problems).toEqual([{ field: ["scheduleTime"] }]);
+    await quiet(null, null);
+    expect((await calls.activate(sequence.id)).userErrors).toEqual([]);
+  });
+});
+
 describe("the state of a sequence", () => {
   test("becomes active only without problems", async () => {
     const { sequence } = await calls.create({});

@@ -119,6 +119,16 @@ describe.each(["graphql-ws", "server-sent events"])("a subscription over %s", (k
     await resumed.return?.();
   });
 
+  test("tells of a flow that an operator cancelled", async () => {
+    const live = subscribe(EVENTS);
+    const { cursor, flow } = (await firstEvent(live)).data.flowEvents;
+    await live.return?.();
+    await server.query("mutation($id: ID!) { cancelFlow(id: $id) { userErrors { message } } }", { id: flow.id });
+    const cancelled = subscribe(EVENTS, { after: cursor, types: ["FLOW_CANCELLED"] });
+    expect((await cancelled.next()).value.data.flowEvents).toMatchObject({ type: "FLOW_CANCELLED", flow: { id: flow.id, status: "CANCELLED" } });
+    await cancelled.return?.();
+  });
+
   test("refuses a cursor that is none, as the caller's mistake", async () => {
     const { value } = await subscribe(EVENTS, { after: "nonsense" }).next();
     expect(value.errors[0].extensions.code).toBe("BAD_USER_INPUT");

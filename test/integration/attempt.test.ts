@@ -1,10 +1,8 @@
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createPool } from "../../src/db/client.ts";
 import { type AttemptRequest, attemptFlows } from "../../src/dispatcher/attempt.ts";
-import { joinNodes, type Lease } from "../../src/dispatcher/lease.ts";
-import { settleFlows } from "../../src/dispatcher/settle.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { settleFlows } from "../../src/flows/settle.ts";
 import { pauseEnrollments } from "../../src/sequences/pause.ts";
 import { stopEnrollments } from "../../src/sequences/stop.ts";
 import { transaction } from "../../src/db/transaction.ts";
@@ -15,7 +13,7 @@ import { addDevice, addEnrolled, addWorkspace, one, query, setActive } from "../
 
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 
@@ -41,7 +39,7 @@ async function attemptable(): Promise<{ request: AttemptRequest; flowId: string;
   return { request: requestFor(flow, deviceId), flowId: flow.id, leadId: leadIds[0], enrollmentId: id, sequenceId };
 }
 
-const attemptOne = async (request: AttemptRequest, by: Lease = lease) => hindranceOf((await attemptFlows(pool, by, [request]))[0]);
+const attemptOne = async (request: AttemptRequest, by: string = lease) => hindranceOf((await attemptFlows(pool, by, [request]))[0]);
 
 const flowRow = (id: string) =>
   one<{ queued: boolean; status: string; attempt_id: string | null; text: string | null; device_id: string | null; node_id: string | null }>(
@@ -62,7 +60,7 @@ test("takes a flow from the queue, writes down by whom and with what text, and c
     attempt_id: request.attemptId,
     text: request.text,
     device_id: deviceId,
-    node_id: lease.nodeId,
+    node_id: lease,
   });
   expect(await countedAttempts([flowId])).toHaveLength(1);
 });
@@ -125,8 +123,7 @@ describe("does not attempt what must not be sent now, and says why:", () => {
 
   test("one that its node has no lease for any more", async () => {
     const { request } = await attemptable();
-    expect(await attemptOne(request, { ...lease, epoch: lease.epoch - 1 })).toBe("lease_lost");
-    expect(await attemptOne(request, { ...lease, nodeId: crypto.randomUUID() })).toBe("lease_lost");
+    expect(await attemptOne(request, crypto.randomUUID())).toBe("lease_lost");
   });
 
   test("while the rest of its batch is attempted", async () => {
@@ -175,44 +172,39 @@ describe("repeated because its answer was lost", () => {
 });
 
 describe("against a takeover", () => {
-  test("an attempt that has not committed holds the takeover back until it has", async () => {
+  afterEach(async () => {
+    lease = await holdLease(pool);
+  });
+
+  test("an attempt that has not committed holds the fence back until it has", async () => {
     const { request } = await attemptable();
     const client = await pool.connect();
     const order: string[] = [];
     await client.query("BEGIN");
     await attemptFlows(client as unknown as pg.Pool, lease, [request]);
-    const takeover = takeLease().then((taken) => (order.push("taken"), taken));
+    const fence = endLease().then(() => order.push("fenced"));
     await lockWaits();
     order.push("committed");
     await client.query("COMMIT");
     client.release();
-    lease = await takeover;
-    expect(order).toEqual(["committed", "taken"]);
+    await fence;
+    expect(order).toEqual(["committed", "fenced"]);
   });
 
-  test("an attempt that comes while the lease is being taken waits for it, and is refused", async () => {
+  test("an attempt that comes while the lease is being ended waits for it, and is refused", async () => {
     const { request, flowId } = await attemptable();
     const client = await pool.connect();
     await client.query("BEGIN");
-    await client.query("SELECT FROM dispatch_lease FOR UPDATE");
+    await client.query("DELETE FROM nodes WHERE id = $1", [lease]);
     const attempt = attemptOne(request);
     await lockWaits();
-    await client.query("UPDATE dispatch_lease SET epoch = epoch + 1");
     await client.query("COMMIT");
     client.release();
     expect(await attempt).toBe("lease_lost");
     expect(await flowRow(flowId)).toMatchObject({ queued: true, attempt_id: null });
-    lease = await takeLease();
   });
 
-  async function takeLease(): Promise<Lease> {
-    const membership = await joinNodes(pool, `taker ${crypto.randomUUID()}`, systemClock);
-    // As if the holder had left the table of nodes: nothing is waited for.
-    await pool.query("DELETE FROM nodes WHERE id = $1", [lease.nodeId]);
-    const takeover = await membership.takeOver();
-    if (takeover === null) throw new Error("not taken");
-    return takeover.lease;
-  }
+  const endLease = () => pool.query("DELETE FROM nodes WHERE id = $1", [lease]);
 
   const lockWaits = () =>
     eventually(

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { claimFlows } from "../../src/dispatcher/claim.ts";
-import { holdLease, sendAll, accepted } from "../support/attempts.ts";
+import { WHOLE } from "../../src/dispatcher/slices.ts";
+import { accepted, holdLease, NOBODY, sendAll } from "../support/attempts.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { addDevice, addEnrolled, addLeads, addSequence, addWorkspace, enrolAll, one, query, setActive } from "../support/factories.ts";
 
@@ -19,7 +20,7 @@ beforeEach(async () => {
 });
 
 const ONE = { steps: [{ trigger: "one", text: "Hi {{name}}" }] };
-const claim = (flows: number, held: string[] = [], of = workspaceId) => claimFlows(pool, [{ workspaceId: of, flows }], held);
+const claim = (flows: number, held: string[] = [], of = workspaceId) => claimFlows(pool, [{ workspaceId: of, flows, slice: WHOLE }], NOBODY, held).then(({ flows }) => flows);
 const flowIds = async () => (await query<{ id: string }>(pool, "SELECT id FROM flows WHERE workspace_id = $1 ORDER BY due_at, id", [workspaceId])).map(({ id }) => id);
 
 test("gives what rendering and pace need, and writes nothing", async () => {
@@ -38,6 +39,7 @@ test("gives what rendering and pace need, and writes nothing", async () => {
       minDelaySeconds: 3,
       maxDelaySeconds: 9,
       revision,
+      isCapped: false,
       template: "Hi {{name}}",
       lead: { phone, name: "Aina", niche: "yoga", attributes: { city: "Ipoh" } },
     },
@@ -88,7 +90,7 @@ test("gives each workspace its own share, whoever waits for longer", async () =>
   await addSequence(pool, other, ONE);
   await addLeads(pool, other, 30, "one");
   await enrolAll(pool);
-  const claimed = await claimFlows(pool, [{ workspaceId, flows: 4 }, { workspaceId: other, flows: 6 }], []);
+  const { flows: claimed } = await claimFlows(pool, [{ workspaceId, flows: 4, slice: WHOLE }, { workspaceId: other, flows: 6, slice: WHOLE }], NOBODY, []);
   expect([claimed.filter((flow) => flow.workspaceId === workspaceId).length, claimed.filter((flow) => flow.workspaceId === other).length]).toEqual([4, 6]);
 });
 

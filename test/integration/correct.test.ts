@@ -2,9 +2,8 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { AttemptRequest } from "../../src/dispatcher/attempt.ts";
 import { correctFlows, type FlowReceipt } from "../../src/dispatcher/correct.ts";
-import type { Lease } from "../../src/dispatcher/lease.ts";
 import { createReceipts } from "../../src/dispatcher/receipts.ts";
-import { type Ending, type Settlement, settleFlows } from "../../src/dispatcher/settle.ts";
+import { type Ending, type Settlement, settleFlows } from "../../src/flows/settle.ts";
 import { accepted, attemptAll, holdLease, REFUSED, settlementsOf, UNKNOWN, waitingFlows } from "../support/attempts.ts";
 import { createManualClock } from "../support/clocks.ts";
 import { expectCountsTrue } from "../support/counts.ts";
@@ -15,7 +14,7 @@ import { messageIdsOf } from "../support/node.ts";
 
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 

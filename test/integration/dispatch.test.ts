@@ -127,7 +127,7 @@ describe("a node", () => {
     node = await startTestNode({ pool, clock, transport: puppet });
     await eventually(() => puppet.sessions.size === 1, "it is online");
     await slow.query("BEGIN");
-    await slow.query("SELECT FROM dispatch_lease FOR UPDATE"); // attempts wait
+    await slow.query("SELECT FROM nodes FOR UPDATE"); // attempts wait
     await addLeads(pool, workspaceId, 1, "one");
     node.bell.ring("enrollment");
     await eventually(async () => (await query(pool, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%WITH lease AS%' AND datname = current_database()")).length > 0, "the attempt waits");

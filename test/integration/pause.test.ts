@@ -3,11 +3,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { transaction } from "../../src/db/transaction.ts";
 import { attemptFlows } from "../../src/dispatcher/attempt.ts";
 import { claimFlows } from "../../src/dispatcher/claim.ts";
-import type { Lease } from "../../src/dispatcher/lease.ts";
-import { settleFlows } from "../../src/dispatcher/settle.ts";
+import { WHOLE } from "../../src/dispatcher/slices.ts";
+import { settleFlows } from "../../src/flows/settle.ts";
 import { pauseEnrollments, resumeEnrollments } from "../../src/sequences/pause.ts";
 import { stopEnrollments } from "../../src/sequences/stop.ts";
-import { accepted, attemptAll, hindranceOf, holdLease, requestFor, settlementsOf, waitingFlows } from "../support/attempts.ts";
+import { accepted, attemptAll, hindranceOf, holdLease, NOBODY, requestFor, settlementsOf, waitingFlows } from "../support/attempts.ts";
 import { expectCountsTrue } from "../support/counts.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,7 +16,7 @@ import { addDevice, addEnrolled, addLeads, addWorkspace, enrolAll, one, query, s
 const HOUR_MS = 3_600_000;
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 
@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => expectCountsTrue(pool));
 
 const TWO = { steps: [{ trigger: "one" }, { trigger: "two" }] };
-const claimable = async () => (await claimFlows(pool, [{ workspaceId, flows: 1000 }], [])).length;
+const claimable = async () => (await claimFlows(pool, [{ workspaceId, flows: 1000, slice: WHOLE }], NOBODY, [])).flows.length;
 const enrollmentIds = async () => (await query<{ id: string }>(pool, "SELECT id FROM enrollments WHERE workspace_id = $1 ORDER BY id", [workspaceId])).map(({ id }) => id);
 const pause = async () => transaction(pool, async (client) => pauseEnrollments(client, await enrollmentIds()));
 const resume = async () => transaction(pool, async (client) => resumeEnrollments(client, await enrollmentIds()));
@@ -126,7 +126,7 @@ describe("an enrolment that is paused", () => {
     await addEnrolled(pool, workspaceId, TWO, 20);
     const ids = await enrollmentIds();
     await transaction(pool, (client) => pauseEnrollments(client, ids.slice(0, 19)));
-    expect(await claimFlows(pool, [{ workspaceId, flows: 1 }], [])).toHaveLength(1);
+    expect((await claimFlows(pool, [{ workspaceId, flows: 1, slice: WHOLE }], NOBODY, [])).flows).toHaveLength(1);
     expect(await claimable()).toBe(1);
   });
 

@@ -1,8 +1,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Lease } from "../../src/dispatcher/lease.ts";
-import { rescueAttempts } from "../../src/dispatcher/rescue.ts";
-import { type Settlement, settleFlows } from "../../src/dispatcher/settle.ts";
+import { moveSettledUntil, rescueAttempts } from "../../src/dispatcher/rescue.ts";
+import { type Settlement, settleFlows } from "../../src/flows/settle.ts";
 import { accepted, attemptAll, holdLease, settlementsOf, waitingFlows } from "../support/attempts.ts";
 import { expectCountsTrue, expectOneEventPerChange } from "../support/counts.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
@@ -11,7 +10,7 @@ import { addDevice, addEnrolled, addWorkspace, one, query } from "../support/fac
 const STUCK_MS = 300_000;
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 
@@ -27,8 +26,12 @@ beforeEach(async () => {
 });
 
 const settleAll = async (settlements: readonly Settlement[]) => void (await settleFlows(pool, settlements, 0));
-const rescue = () => rescueAttempts(pool, lease, STUCK_MS, settleAll);
-const settledUntil = async () => (await one<{ ago: number }>(pool, "SELECT extract(epoch FROM clock_timestamp() - settled_until)::float8 AS ago FROM dispatch_lease")).ago;
+const rescue = async () => {
+  const rescued = await rescueAttempts(pool, STUCK_MS, settleAll);
+  await moveSettledUntil(pool, lease);
+  return rescued;
+};
+const settledUntil = async () => (await one<{ ago: number }>(pool, "SELECT extract(epoch FROM clock_timestamp() - settled_until)::float8 AS ago FROM coordinator")).ago;
 
 /** As if all attempts of the workspace had been made so much earlier. */
 async function age(interval: string): Promise<void> {
@@ -75,17 +78,17 @@ test("searches on from the oldest attempt that is not settled, with an overlap",
   expect(await settledUntil()).toBeGreaterThan(29);
   expect(await settledUntil()).toBeLessThan(35);
   await attemptSome(1);
-  await pool.query("UPDATE dispatch_lease SET settled_until = '-infinity'");
+  await pool.query("UPDATE coordinator SET settled_until = '-infinity'");
   await age("2 minutes");
   await rescue();
   expect(await settledUntil()).toBeGreaterThan(119);
   expect(await settledUntil()).toBeLessThan(125);
 });
 
-test("does not move that on for who has lost the lease", async () => {
+test("does not move that on for who is not the elected one any more", async () => {
   const lost = lease;
   lease = await holdLease(pool);
-  await rescueAttempts(pool, lost, STUCK_MS, settleAll);
+  await moveSettledUntil(pool, lost);
   expect(await settledUntil()).toBeGreaterThan(24 * 3600);
 });
 
@@ -93,7 +96,8 @@ test("comes to an end where one cannot be settled, settles all others, and searc
   const requests = await attemptSome(5);
   await age("6 minutes");
   const settleAllButOne = (settlements: readonly Settlement[]) => settleAll(settlements.filter(({ flowId }) => flowId !== requests[2]?.flowId));
-  expect(await rescueAttempts(pool, lease, STUCK_MS, settleAllButOne)).toBe(4);
+  expect(await rescueAttempts(pool, STUCK_MS, settleAllButOne)).toBe(4);
+  await moveSettledUntil(pool, lease);
   expect(await settledUntil()).toBeGreaterThan(360);
   expect(await rescue()).toBe(1);
 });

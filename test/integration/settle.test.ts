@@ -2,8 +2,8 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createPool } from "../../src/db/client.ts";
 import { transaction } from "../../src/db/transaction.ts";
-import type { Lease } from "../../src/dispatcher/lease.ts";
-import { type Ending, settleFlows } from "../../src/dispatcher/settle.ts";
+import { type Ending, settleFlows } from "../../src/flows/settle.ts";
+import { KNOWN_DEVICE } from "../../src/leads/known-device.ts";
 import { pauseEnrollments, resumeEnrollments } from "../../src/sequences/pause.ts";
 import { stopEnrollments } from "../../src/sequences/stop.ts";
 import { accepted, attemptAll, holdLease, makeDue, REFUSED, sendAll, settlementsOf, UNKNOWN, waitingFlows } from "../support/attempts.ts";
@@ -14,7 +14,7 @@ import { addDevice, addEnrolled, addLeads, addSequence, addWorkspace, enrolAll, 
 const HOUR_MS = 3_600_000;
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 
@@ -437,13 +437,15 @@ describe("a step that is removed", () => {
 });
 
 describe("the device", () => {
-  const lastDevice = async (leadId: string | undefined) => (await one<{ last_device_id: string | null }>(pool, "SELECT last_device_id FROM leads WHERE id = $1", [leadId])).last_device_id;
+  const lastDevice = async (leadId: string | undefined) => (await one<{ device: string | null }>(pool, `SELECT ${KNOWN_DEVICE} AS device FROM leads l WHERE l.id = $1`, [leadId])).device;
   const bound = async () => (await one<{ bound_device_id: string | null }>(pool, "SELECT bound_device_id FROM flows WHERE workspace_id = $1 AND queued", [workspaceId])).bound_device_id;
 
   test("that sent is the lead's last, and the next flow is bound to it", async () => {
     const { leadIds } = await addEnrolled(pool, workspaceId, THREE);
     await send();
     expect([await lastDevice(leadIds[0]), await bound()]).toEqual([deviceId, deviceId]);
+    for (let step = 0; step < 2; step++) await send();
+    expect(await one(pool, "SELECT last_device_id FROM leads WHERE id = $1", [leadIds[0]])).toEqual({ last_device_id: deviceId });
   });
 
   test("that failed to send does not become it", async () => {
@@ -457,7 +459,7 @@ describe("the device", () => {
     const preferred = await addDevice(pool, workspaceId);
     await pool.query("UPDATE leads SET preferred_device_id = $2 WHERE id = $1", [leadIds[0], preferred]);
     await send();
-    expect([await lastDevice(leadIds[0]), await bound()]).toEqual([deviceId, preferred]);
+    expect([await lastDevice(leadIds[0]), await bound()]).toEqual([preferred, preferred]);
   });
 });
 

@@ -2,8 +2,7 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { transaction } from "../../src/db/transaction.ts";
 import { createSweep, createUpkeep } from "../../src/dispatcher/upkeep.ts";
-import type { Lease } from "../../src/dispatcher/lease.ts";
-import { settleFlows } from "../../src/dispatcher/settle.ts";
+import { settleFlows } from "../../src/flows/settle.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openEnrollmentsOf, stopEnrollments, type StopReason } from "../../src/sequences/stop.ts";
 import { accepted, attemptAll, holdLease, settlementsOf, waitingFlows } from "../support/attempts.ts";
@@ -13,7 +12,7 @@ import { addDevice, addEnrolled, addLeads, addSequence, addWorkspace, enrolAll, 
 
 let database: TestDatabase;
 let pool: pg.Pool;
-let lease: Lease;
+let lease: string;
 let workspaceId: string;
 let deviceId: string;
 

@@ -137,7 +137,7 @@ describe("in every state of a flow", () => {
       await pool.query("UPDATE leads SET name = $2 WHERE id = $1", [id, names[index]]);
     }
     const flowsOf = async (...wanted: string[]) => (await waitingFlows(pool, workspaceId)).filter(({ lead_id }) => wanted.some((name) => leads[name] === lead_id));
-    const { settleFlows } = await import("../../src/dispatcher/settle.ts");
+    const { settleFlows } = await import("../../src/flows/settle.ts");
     const settle = async (name: string, ending: Parameters<typeof settleFlows>[1][number]["ending"]) => {
       const requests = await attemptAll(pool, lease, await flowsOf(name), deviceId);
       await settleFlows(pool, requests.map(({ flowId, attemptId }) => ({ flowId, attemptId, ending })), 0);

@@ -13,6 +13,7 @@ const device = (id: string, over: Partial<AssignableDevice> = {}): AssignableDev
   currentProcessing: 0,
   room: 50,
   freeInMs: 0,
+  gapMs: 0,
   ...over,
 });
 

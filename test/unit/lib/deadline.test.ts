@@ -6,9 +6,9 @@ test("passes when its time is over, and not before", async () => {
   const clock = createManualClock();
   const deadline = createDeadline(clock, 1000);
   await clock.advance(999);
-  expect([deadline.hasPassed(), deadline.remainingMs()]).toEqual([false, 1]);
+  expect(deadline.hasPassed()).toBe(false);
   await clock.advance(1);
-  expect([deadline.hasPassed(), deadline.remainingMs()]).toEqual([true, 0]);
+  expect(deadline.hasPassed()).toBe(true);
 });
 
 test("passes by the wall clock alone: a suspended machine stops the monotonic one", () => {

@@ -25,6 +25,11 @@ const sequence = (steps: readonly RuleStep[], over: Partial<RuleSequence> = {}):
   startDelayMinutes: 0,
   minDelaySeconds: 10,
   maxDelaySeconds: 30,
+  scheduleTime: null,
+  scheduleToleranceMinutes: 10,
+  timeZone: null,
+  noDeviceGraceMinutes: 0,
+  quietHours: null,
   steps,
   ...over,
 });
@@ -146,8 +151,39 @@ describe("sequenceProblems", () => {
       "minDelaySeconds",
       "The sequence's minDelaySeconds (31) is above its maxDelaySeconds (30); the minimum may be at most the maximum.",
     ],
+    [
+      { scheduleToleranceMinutes: 0 },
+      "scheduleToleranceMinutes",
+      "The sequence's scheduleToleranceMinutes is 0; write a whole number from 1 to 1440.",
+    ],
+    [
+      { scheduleToleranceMinutes: 1441 },
+      "scheduleToleranceMinutes",
+      "The sequence's scheduleToleranceMinutes is 1441; write a whole number from 1 to 1440.",
+    ],
+    [
+      { noDeviceGraceMinutes: -1 },
+      "noDeviceGraceMinutes",
+      "The sequence's noDeviceGraceMinutes is -1; write a whole number from 0 to 525600.",
+    ],
+    [
+      { timeZone: "Kuala Lumpur" },
+      "timeZone",
+      "The sequence's time zone 'Kuala Lumpur' is none; use a name of the IANA list, such as Asia/Kuala_Lumpur, or leave it out for the workspace's.",
+    ],
+    [
+      { scheduleTime: "23:00:00", quietHours: { start: "22:00:00", end: "08:00:00" } },
+      "scheduleTime",
+      "The sequence sends from 23:00 on for 10 minutes, all of which lies in the workspace's quiet hours (22:00 to 08:00), so that nothing would ever be sent; choose another time, or other quiet hours.",
+    ],
   ])("names bad times of the sequence itself: %j", (over, field, message) => {
     expect(problems(fitness, [], over)).toEqual([[field, message]]);
+  });
+
+  test("allows a window that quiet hours cover in part, and quiet hours where there is no window", () => {
+    const quietHours = { start: "22:00", end: "08:00" };
+    expect(problems(fitness, [], { quietHours, scheduleTime: "07:51" })).toEqual([]);
+    expect(problems(fitness, [], { quietHours })).toEqual([]);
   });
 
   test("takes a delay of 0 where the server allows it", () => {

@@ -1,13 +1,23 @@
 // `npm run bench -- <name>`: measures one thing, on a real server in a process of its own, and prints the figures.
 
+import { benchDispatch } from "./dispatch.ts";
+import { benchFleet } from "./fleet.ts";
 import { benchImport } from "./import.ts";
+import { benchLanes } from "./lanes.ts";
+import { OperatorError } from "../src/lib/errors.ts";
 
-const BENCHES: Readonly<Record<string, () => Promise<void>>> = { import: () => benchImport() };
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes };
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];
 if (!bench) {
   console.error(`Usage: npm run bench -- <${Object.keys(BENCHES).join(" | ")}>`);
   process.exit(1);
 }
-await bench();
+try {
+  await bench(args);
+} catch (error) {
+  if (!(error instanceof OperatorError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

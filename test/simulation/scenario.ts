@@ -157,7 +157,8 @@ async function addSequence(db: Db, random: Random, { id: workspaceId, quiet }: W
   const scheduleTime = chance(random, 0.25) ? pick(random, quiet === null ? ["09:00", "01:30", "02:30", "23:55", "00:00"] : ["09:00", "11:55", "20:50"]) : null;
   const toleranceMinutes = pick(random, [10, 45]);
   const timeZone = chance(random, 0.2) ? pick(random, ZONES) : null;
-  const maxDelaySeconds = minDelaySeconds + upTo(random, 20);
+  // Never the same pause each time: one of exactly 10 s would be taken for the wait of a loop (see world.ts), and be passed over.
+  const maxDelaySeconds = minDelaySeconds === 0 ? upTo(random, 20) : minDelaySeconds + 1 + upTo(random, 19);
   const id = await idOf(
     db,
     `INSERT INTO sequences (workspace_id, name, on_failure, trigger_delay_hours, start_delay_minutes, min_delay_seconds, max_delay_seconds, schedule_time, schedule_tolerance_minutes, time_zone)

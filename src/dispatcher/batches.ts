@@ -18,6 +18,10 @@ const ATTEMPT_BATCH = 1000;
 const SETTLE_BATCH = 2000;
 const SETTLE_WAIT_MS = 10;
 const RETRY_MS = 250;
+/** More statements at the same time only stand in each other's way: without this bound there were eight at once, and a flow cost 8 % more. */
+const ATTEMPTS_AT_ONCE = 2;
+const SETTLES_AT_ONCE = 2;
+const PATIENCE_MS = 1000;
 
 /** Outcomes that wait to be written down, in memory, before those who send are held back. */
 const MOST_UNSETTLED = 10 * SETTLE_BATCH;
@@ -76,7 +80,7 @@ export function createBatches({ pool, nodeId, clock, logger, minStepDelayHours, 
     return requests.map(({ flowId }) => answerOf.get(flowId) ?? { attempted: false, hindrance: "not_now", stopReason: null });
   };
 
-  const attemptTogether = createBatcher<Asked, AttemptAnswer | "unanswered">({ clock, waitMs: ATTEMPT_WAIT_MS, most: ATTEMPT_BATCH, run: attemptInTime });
+  const attemptTogether = createBatcher<Asked, AttemptAnswer | "unanswered">({ clock, waitMs: ATTEMPT_WAIT_MS, most: ATTEMPT_BATCH, atOnce: ATTEMPTS_AT_ONCE, patienceMs: PATIENCE_MS, run: attemptInTime });
 
   const settleBatch = async (settlements: readonly Settlement[]): Promise<undefined[]> => {
     const settled = await retrying(() => settleFlows(pool, settlements, minStepDelayHours));
@@ -99,7 +103,7 @@ export function createBatches({ pool, nodeId, clock, logger, minStepDelayHours, 
     }
   };
 
-  const settleTogether = createBatcher<Settlement, undefined>({ clock, waitMs: SETTLE_WAIT_MS, most: SETTLE_BATCH, run: persistently });
+  const settleTogether = createBatcher<Settlement, undefined>({ clock, waitMs: SETTLE_WAIT_MS, most: SETTLE_BATCH, atOnce: SETTLES_AT_ONCE, patienceMs: PATIENCE_MS, run: persistently });
 
   const settleAlone = async (settlement: Settlement, firstFailure: unknown) => {
     let failure = firstFailure;

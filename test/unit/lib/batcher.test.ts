@@ -5,7 +5,7 @@ import { createManualClock } from "../../support/clocks.ts";
 function rig(run: (items: readonly number[]) => Promise<readonly (number | Error)[]> = async (items) => items.map((item) => item * 10)) {
   const clock = createManualClock();
   const batches: (readonly number[])[] = [];
-  const ask = createBatcher<number, number>({ clock, waitMs: 5, most: 3, run: (items) => (batches.push(items), run(items)) });
+  const ask = createBatcher<number, number>({ clock, waitMs: 5, most: 3, atOnce: 2, patienceMs: 100, run: (items) => (batches.push(items), run(items)) });
   return { clock, batches, ask };
 }
 
@@ -32,11 +32,46 @@ test("begins a new wait with what comes after that", async () => {
   expect(clock.pending()).toBe(0);
 });
 
-test("runs no more than the most in one batch, and the others beside it", async () => {
-  const { clock, batches, ask } = rig(() => new Promise(() => {}));
+test("runs no more than the most in one batch, and another beside it; the rest when one of them has ended", async () => {
+  const ends: (() => void)[] = [];
+  const { clock, batches, ask } = rig((items) => new Promise((resolve) => ends.push(() => resolve(items))));
   for (let item = 1; item <= 7; item++) void ask(item);
   await clock.advance(5);
+  expect(batches).toEqual([[1, 2, 3], [4, 5, 6]]);
+  const eighth = ask(8);
+  ends[1]?.();
+  await expect.poll(() => batches).toEqual([[1, 2, 3], [4, 5, 6], [7, 8]]);
+  ends[2]?.();
+  expect(await eighth).toBe(8);
+});
+
+test("what comes when a batch has ended waits for company again", async () => {
+  const { clock, batches, ask } = rig();
+  const first = [1, 2, 3, 4].map(ask);
+  await clock.advance(5);
+  await Promise.all(first);
+  void ask(5);
+  await clock.advance(4);
+  expect(batches).toEqual([[1, 2, 3], [4]]);
+  await clock.advance(1);
+  expect(batches).toEqual([[1, 2, 3], [4], [5]]);
+  await clock.advance(0);
+  expect(clock.pending()).toBe(0);
+});
+
+test("batches that are stuck hold up nobody for long, and take nobody's place when they end", async () => {
+  const ends: (() => void)[] = [];
+  const { clock, batches, ask } = rig((items) => new Promise((resolve) => ends.push(() => resolve(items))));
+  for (let item = 1; item <= 7; item++) void ask(item);
+  await clock.advance(104);
+  expect(batches).toHaveLength(2);
+  await clock.advance(1);
   expect(batches).toEqual([[1, 2, 3], [4, 5, 6], [7]]);
+  for (const end of ends) end();
+  await expect.poll(() => clock.pending()).toBe(0);
+  for (let item = 8; item <= 16; item++) void ask(item);
+  await clock.advance(5);
+  expect(batches.slice(3)).toEqual([[8, 9, 10], [11, 12, 13]]);
 });
 
 test("rejects only the item whose result is an error", async () => {

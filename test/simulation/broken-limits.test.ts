@@ -27,5 +27,5 @@ vi.mock(import("../../src/devices/limits.ts"), async (original) => {
 });
 
 test("is caught: limits that are counted in fixed hours", { timeout: 600_000 }, async () => {
-  expect(await firstProblem(inject("postgresUrl"), {})).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(/^P4: device/) });
+  expect(await firstProblem(inject("postgresUrl"), 1, {})).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(/^P4: device/) });
 });

@@ -4,6 +4,6 @@ import { expect, inject, test } from "vitest";
 import { firstProblem } from "./caught.ts";
 import { VARIANTS } from "./variants.ts";
 
-test.for(VARIANTS)("is caught: $name", { timeout: 600_000 }, async ({ rewrite, shows }) => {
-  expect(await firstProblem(inject("postgresUrl"), { rewrite })).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(shows) });
+test.for(VARIANTS)("is caught: $name", { timeout: 600_000 }, async ({ rewrite, shows, from }) => {
+  expect(await firstProblem(inject("postgresUrl"), from, { rewrite })).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(shows) });
 });

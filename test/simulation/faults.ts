@@ -147,7 +147,7 @@ export function createTroubles({ world, server, nodes, scenario }: TroublesOptio
       for (const { process } of nodes.living()) process.resume();
       for (let n = 0; n < scenario.nodes; n++) startAgain(`node${n}`);
     },
-    wasDisturbed: (process, withinMs) => world.now() - (disturbed.get(process) ?? -Infinity) < withinMs,
+    wasDisturbed: (process, withinMs) => cutOff.has(process) || world.now() - (disturbed.get(process) ?? -Infinity) < withinMs,
     isAnyoneCutOff: () => cutOff.size > 0,
     lastAt: () => lastAt,
   };

@@ -42,8 +42,9 @@ export function createOperators({ world, pool, workspaces, ring, minStepDelayHou
     try {
       await run();
     } catch (error) {
-      // Postgres may be away; whoever called would try again.
-      if (error instanceof pg.DatabaseError) fail(`an operator's statement failed: ${String(error)}`);
+      // Postgres may be away; whoever called would try again. Drizzle wraps what Postgres said.
+      const said = error instanceof pg.DatabaseError ? error : (error as Error).cause;
+      if (said instanceof pg.DatabaseError) fail(`an operator's statement failed: ${String(said)}`);
     }
   };
 

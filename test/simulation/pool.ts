@@ -137,7 +137,7 @@ export function createServer(world: World, database: SimulatedDatabase, rewrite:
       for (const session of sessions) if (session.process === process) end(session);
     });
     const statementOf = (config: string | Statement, values?: readonly unknown[]): Statement =>
-      typeof config === "string" ? { text: config, values } : config;
+      typeof config === "string" ? { text: config, values } : { ...config, values: config.values ?? values };
     const pool = {
       async query(config: string | Statement, values?: readonly unknown[]) {
         const session = open();

@@ -1,4 +1,5 @@
-// The demo, with the server killed at 20 instants of it. Afterwards the simulator's own log and the database must agree on everything.
+// The demo, killed twice and started again, and then its server killed while it goes on. Afterwards the simulator's own log and the database must
+// agree on everything.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +14,7 @@ import { seededRandom } from "../../src/lib/random.ts";
 import { cleanEnv, freePort, ROOT, type ServerProcess, startServerProcess } from "../support/server-process.ts";
 
 // Clusters are killed in cluster tests; this is about the demo that goes on.
-const KILLS = 8;
+const KILLS = 4;
 const SEED = process.env["RENTAK_TEST_SEED"] ?? "demo";
 const STEPS = { fitness: 3, business: 11 };
 
@@ -27,6 +28,20 @@ let flows: FlowRow[];
 let demoOutput: string;
 let flowIdOf: (messageId: string) => string | null;
 
+/** Runs the demo until `until` is in its output, and kills it then; or until it ends by itself. */
+async function runDemo(settings: Readonly<Record<string, string>>, until?: RegExp): Promise<{ output: string; exitCode: number | null }> {
+  const child = spawn(process.execPath, [join(ROOT, "examples/demo/main.ts")], { cwd: dir, env: cleanEnv(settings), stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (until?.test(output)) child.kill("SIGKILL");
+    });
+  }
+  const [exitCode] = await once(child, "exit");
+  return { output, exitCode };
+}
+
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "rentak-demo-"));
   const settings = {
@@ -38,10 +53,9 @@ beforeAll(async () => {
     RENTAK_STUCK_MINUTES: "0.1",
   };
   server = await startServerProcess(settings);
-  const demo = spawn(process.execPath, [join(ROOT, "examples/demo/main.ts")], { cwd: dir, env: cleanEnv(settings), stdio: ["ignore", "pipe", "pipe"] });
-  const chunks: string[] = [];
-  for (const stream of [demo.stdout, demo.stderr]) stream.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
-  const ended = once(demo, "exit");
+  await runDemo(settings, /STARTED\] HOT/);
+  await runDemo(settings, /going on with them[^]*STARTED\] HOT/);
+  const ended = runDemo(settings);
 
   const random = seededRandom(SEED);
   for (let kill = 0; kill < KILLS; kill++) {
@@ -49,8 +63,8 @@ beforeAll(async () => {
     await server.end("SIGKILL");
     server = await startServerProcess(settings);
   }
-  const [exitCode] = await ended;
-  demoOutput = chunks.join("");
+  const { exitCode, output } = await ended;
+  demoOutput = output;
   if (exitCode !== 0) throw new Error(`the demo has ended with ${exitCode}:\n${demoOutput}\n${server.output()}`);
 
   const client = new pg.Client({ connectionString: (await readFile(join(dir, "data/database-url"), "utf8")).trim() });
@@ -67,8 +81,9 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 });
 });
 
-describe(`the demo, its server killed ${KILLS} times (seed ${SEED})`, () => {
-  test("goes on by itself until every lead is through", () => {
+describe(`the demo, killed twice, its server killed ${KILLS} times (seed ${SEED})`, () => {
+  test("goes on where it was until every lead is through, and its totals are those of the one run", () => {
+    expect(demoOutput).toContain("Leads of an earlier run are still on their way: going on with them.");
     expect(demoOutput).toMatch(/enrolments +2000\n +flows +7000\n/);
     expect(demoOutput).toMatch(/unsettled +0\n/);
   });

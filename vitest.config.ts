@@ -18,7 +18,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { extends: true, test: { ...shared, ...system, name: "system", include: ["test/{api,faults,integration,readme}/**/*.test.ts"] } },
-      { extends: true, test: { ...system, name: "simulation", include: ["test/simulation/**/*.test.ts"] } },
+      { extends: true, test: { hookTimeout: system.hookTimeout, name: "simulation", include: ["test/simulation/**/*.test.ts"] } },
     ],
   },
 });

@@ -1,8 +1,9 @@
 // The test of the test: limits that are counted in fixed hours let twice as much through within one, and must be caught.
 
-import { expect, inject, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Limit } from "../../src/devices/limits.ts";
 import { firstProblem } from "./caught.ts";
+import { startSimulatedDatabase } from "./database.ts";
 
 vi.mock(import("../../src/devices/limits.ts"), async (original) => {
   const real = await original();
@@ -27,5 +28,7 @@ vi.mock(import("../../src/devices/limits.ts"), async (original) => {
 });
 
 test("is caught: limits that are counted in fixed hours", { timeout: 600_000 }, async () => {
-  expect(await firstProblem(inject("postgresUrl"), 1, {})).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(/^P4: device/) });
+  const database = await startSimulatedDatabase();
+  onTestFinished(() => database.stop());
+  expect(await firstProblem(database, 1, {})).toEqual({ seed: expect.any(Number), problem: expect.stringMatching(/^P4: device/) });
 });

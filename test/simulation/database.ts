@@ -1,8 +1,13 @@
 // A real Postgres whose clock is the simulation's: migrated so that every now() in it, in defaults, functions and views too, reads virtual time.
+// Each has a server of its own, without autovacuum: what anybody else does on a server decides with us when dead rows are cleared away, and so in which
+// order the others lie on their pages.
 
-import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
 import { createPool } from "../../src/db/client.ts";
+import { startEmbeddedPostgres } from "../../src/db/embedded.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { withDatabase } from "../support/database-url.ts";
 
@@ -13,7 +18,7 @@ export interface SimulatedDatabase {
   execute(atMs: number, statement: Statement): Promise<pg.QueryResult>;
   /** As it was after the migrations; keys made from here on are those of `seed`. */
   reset(startMs: number, seed: number): Promise<void>;
-  drop(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 // Found before pg_catalog's own by the search path below. Their volatility is that of the originals, since plans depend on it.
@@ -32,17 +37,6 @@ const KEYS = `
     SELECT (lpad(to_hex(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7'
             || lpad(to_hex(k & 4095), 3, '0') || '8' || substr(md5(current_setting('sim.seed') || ' ' || k), 1, 15))::uuid FROM nextval('sim_keys') AS k $$;
   GRANT USAGE ON SEQUENCE sim_keys TO rentak_api;`;
-
-// A table whose statistics are renewed in the middle of a run gets other plans, and rows in another order.
-const NO_AUTOVACUUM = `
-  CREATE FUNCTION sim_no_autovacuum() RETURNS event_trigger LANGUAGE plpgsql AS $$
-    DECLARE made regclass;
-    BEGIN
-      FOR made IN SELECT c.oid FROM pg_event_trigger_ddl_commands() d JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass WHERE c.relkind = 'r' LOOP
-        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = false)', made);
-      END LOOP;
-    END $$;
-  CREATE EVENT TRIGGER sim_no_autovacuum ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS') EXECUTE FUNCTION sim_no_autovacuum();`;
 
 /** They have no use for the time; and after an error nothing else may go before the ROLLBACK. */
 const CONTROL = /^\s*(BEGIN|COMMIT|ROLLBACK)/;
@@ -100,15 +94,30 @@ const CONTENT = `
   SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname`;
 
-export async function createSimulatedDatabase(adminUrl: string): Promise<SimulatedDatabase> {
-  const name = `sim_${randomUUID().replaceAll("-", "")}`;
-  const asAdmin = async (statement: string) => {
-    const admin = new pg.Client(adminUrl);
-    await admin.connect();
-    await admin.query(statement).finally(() => admin.end());
+const NAME = "simulation";
+const SILENT = { info: () => {}, warn: console.warn, error: console.error };
+
+export async function startSimulatedDatabase(): Promise<SimulatedDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), "rentak-simulation-"));
+  const postgres = await startEmbeddedPostgres({ dataDir: join(folder, "postgres"), log: SILENT, durable: false });
+  const stop = async () => {
+    await postgres.stop();
+    await rm(folder, { recursive: true, force: true });
   };
-  const url = withDatabase(adminUrl, name);
-  await asAdmin(`CREATE DATABASE ${name} TEMPLATE template0`);
+  try {
+    return await openDatabase(postgres.url, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openDatabase(adminUrl: string, stopPostgres: () => Promise<void>): Promise<SimulatedDatabase> {
+  const admin = new pg.Client(adminUrl);
+  await admin.connect();
+  await admin.query("ALTER SYSTEM SET autovacuum = off");
+  await admin.query("SELECT pg_reload_conf()");
+  await admin.query(`CREATE DATABASE ${NAME} TEMPLATE template0`);
   for (const setting of [
     "search_path = public, pg_catalog",
     "timezone = 'UTC'",
@@ -117,9 +126,10 @@ export async function createSimulatedDatabase(adminUrl: string): Promise<Simulat
     "plan_cache_mode = force_generic_plan", // one plan per statement, whatever was executed before
     "synchronous_commit = off",
   ]) {
-    await asAdmin(`ALTER DATABASE ${name} SET ${setting}`);
+    await admin.query(`ALTER DATABASE ${NAME} SET ${setting}`);
   }
-  const client = await prepareDatabase(url);
+  await admin.end();
+  const client = await prepareDatabase(withDatabase(adminUrl, NAME));
   const tables = (await client.query<{ name: string }>(CONTENT)).rows.map((row) => row.name);
   await client.query(`CREATE SCHEMA initial; ${tables.map((table) => `CREATE TABLE initial.${table} AS TABLE public.${table}`).join("; ")}`);
   const filled: string[] = [];
@@ -152,9 +162,9 @@ export async function createSimulatedDatabase(adminUrl: string): Promise<Simulat
       const drop = rows.length === 0 ? "" : `DROP TABLE ${rows.map((row) => row.name).join(", ")};`;
       await client.query(`BEGIN; ${drop} TRUNCATE ${tables.join(", ")} RESTART IDENTITY; ${refill.join("; ")}; SELECT ensure_partitions(); COMMIT`);
     },
-    async drop() {
+    async stop() {
       await client.end();
-      await asAdmin(`DROP DATABASE ${name} WITH (FORCE)`);
+      await stopPostgres();
     },
   };
 }
@@ -162,7 +172,6 @@ export async function createSimulatedDatabase(adminUrl: string): Promise<Simulat
 async function prepareDatabase(url: string): Promise<pg.Client> {
   const pool = createPool(url, { max: 1, idle: 0, lifetimeSeconds: 0, onError: console.error });
   await pool.query(CLOCK);
-  await pool.query(NO_AUTOVACUUM);
   await migrate(pool);
   await pool.query(KEYS);
   const client = new pg.Client(pool.options as pg.ClientConfig);

@@ -1,11 +1,8 @@
 // Simulates from the command line: npm run simulate -- --seeds 5000, or --seed 123 to see one that failed again.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../src/db/embedded.ts";
-import { createSimulatedDatabase } from "./database.ts";
+import { startSimulatedDatabase } from "./database.ts";
 import { failureOf } from "./replay.ts";
 import { type Run, runSeed } from "./run.ts";
 
@@ -17,15 +14,13 @@ if (!Number.isInteger(first) || !Number.isInteger(count) || count < 1) {
   process.exit(2);
 }
 
-const folder = await mkdtemp(join(tmpdir(), "rentak-simulation-"));
-const postgres = await startEmbeddedPostgres({ dataDir: join(folder, "postgres"), log: { info: () => {}, warn: console.warn, error: console.error }, durable: false });
 const failed: Run[] = [];
 const done = { runs: 0, written: 0, events: 0, hours: 0 };
 let next = first;
 
-/** Databases are simulated side by side; what happens in one has no part in the others. */
+/** Side by side; what happens in one has no part in the others. */
 async function simulate(): Promise<void> {
-  const database = await createSimulatedDatabase(postgres.url);
+  const database = await startSimulatedDatabase();
   try {
     for (let seed = next++; seed < first + count; seed = next++) {
       const run = await runSeed(database, seed);
@@ -38,20 +33,15 @@ async function simulate(): Promise<void> {
       if (done.runs % 100 === 0) console.log(`${done.runs} of ${count} seeds, ${failed.length} failed`);
     }
   } finally {
-    await database.drop();
+    await database.stop();
   }
 }
 
-try {
-  const began = performance.now();
-  await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, simulate));
-  const seconds = (performance.now() - began) / 1000;
-  console.log(
-    `${done.runs} seeds in ${seconds.toFixed(0)} s: ${done.written} messages, ${done.events} events, ${(done.hours / 24).toFixed(0)} days. ` +
-      (failed.length === 0 ? "Every promise held." : `FAILED: ${failed.map(({ seed }) => seed).toSorted((a, b) => a - b).join(", ")}`),
-  );
-} finally {
-  await postgres.stop();
-  await rm(folder, { recursive: true, force: true });
-}
+const began = performance.now();
+await Promise.all(Array.from({ length: Math.min(count, availableParallelism()) }, simulate));
+const seconds = (performance.now() - began) / 1000;
+console.log(
+  `${done.runs} seeds in ${seconds.toFixed(0)} s: ${done.written} messages, ${done.events} events, ${(done.hours / 24).toFixed(0)} days. ` +
+    (failed.length === 0 ? "Every promise held." : `FAILED: ${failed.map(({ seed }) => seed).toSorted((a, b) => a - b).join(", ")}`),
+);
 process.exitCode = failed.length === 0 ? 0 : 1;

@@ -1,8 +1,8 @@
 // Four months of daily messages in seconds, over both changes of daylight saving, judged by the clocks on people's walls.
 
-import { expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { DAY_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
-import { createSimulatedDatabase } from "./database.ts";
+import { type SimulatedDatabase, startSimulatedDatabase } from "./database.ts";
 import { firstInstantAt, localDay } from "./local-time.ts";
 import { createQuiet } from "./quiet.ts";
 import { setStage } from "./run.ts";
@@ -67,30 +67,32 @@ async function fill(db: Db, days: number): Promise<Workspace[]> {
   return [{ id, timeZone: "Asia/Kuala_Lumpur", quiet: null, cap: null, ceiling: null, devices: [device], sequences, leads }];
 }
 
+let database: SimulatedDatabase;
+
+beforeAll(async () => {
+  database = await startSimulatedDatabase();
+});
+afterAll(() => database.stop());
+
 test.for(SEASONS)("a daily message comes once each day at its time, however the clocks are changed in $season", { timeout: 300_000 }, async ({ startAt, days }) => {
   const scenario = { ...CALM, startAt };
-  const database = await createSimulatedDatabase(inject("postgresUrl"));
-  try {
-    const stage = await setStage({ database, seed: 0, scenario, fill: (db) => fill(db, days) });
-    const { world, wire, workspaces, promises, problem } = stage;
-    const quiet = createQuiet({ ...stage, scenario, onStill: async () => {} });
-    while (problem() === null) {
-      await world.step();
-      if (await quiet()) break;
-    }
-    await promises.checkRows();
-    expect({ problem: problem(), lastEvents: problem() === null ? [] : world.trace.last(100) }).toEqual({ problem: null, lastEvents: [] });
+  const stage = await setStage({ database, seed: 0, scenario, fill: (db) => fill(db, days) });
+  const { world, wire, workspaces, promises, problem } = stage;
+  const quiet = createQuiet({ ...stage, scenario, onStill: async () => {} });
+  while (problem() === null) {
+    await world.step();
+    if (await quiet()) break;
+  }
+  await promises.checkRows();
+  expect({ problem: problem(), lastEvents: problem() === null ? [] : world.trace.last(100) }).toEqual({ problem: null, lastEvents: [] });
 
-    const leads = workspaces[0]?.leads ?? [];
-    for (const [index, [zone, time]] of PLACES.flatMap(([place, times]) => times.map((each) => [place, each] as const)).entries()) {
-      const times = wire.written.filter(({ phone }) => phone === leads[index]?.phone).map(({ at }) => at);
-      const first = localDay(zone, times[0] ?? 0);
-      const minutes = Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
-      const opens = Array.from({ length: days }, (_, day) => firstInstantAt(zone, first + day * DAY_MS + minutes * MINUTE_MS));
-      // A day's message, in that day's window: none skipped, and none twice.
-      expect({ zone, time, late: times.map((at, day) => at - (opens[day] ?? 0)).filter((ms) => ms < 0 || ms > TOLERANCE_MINUTES * MINUTE_MS), count: times.length }).toEqual({ zone, time, late: [], count: days });
-    }
-  } finally {
-    await database.drop();
+  const leads = workspaces[0]?.leads ?? [];
+  for (const [index, [zone, time]] of PLACES.flatMap(([place, times]) => times.map((each) => [place, each] as const)).entries()) {
+    const times = wire.written.filter(({ phone }) => phone === leads[index]?.phone).map(({ at }) => at);
+    const first = localDay(zone, times[0] ?? 0);
+    const minutes = Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
+    const opens = Array.from({ length: days }, (_, day) => firstInstantAt(zone, first + day * DAY_MS + minutes * MINUTE_MS));
+    // A day's message, in that day's window: none skipped, and none twice.
+    expect({ zone, time, late: times.map((at, day) => at - (opens[day] ?? 0)).filter((ms) => ms < 0 || ms > TOLERANCE_MINUTES * MINUTE_MS), count: times.length }).toEqual({ zone, time, late: [], count: days });
   }
 });

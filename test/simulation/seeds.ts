@@ -1,10 +1,10 @@
-import { createSimulatedDatabase } from "./database.ts";
+import { startSimulatedDatabase } from "./database.ts";
 import { failureOf } from "./replay.ts";
 import { runSeed } from "./run.ts";
 
 /** Runs these seeds one after the other. Rejects with the first that fails. */
-export async function runSeeds(postgresUrl: string, from: number, count: number): Promise<{ written: number }> {
-  const database = await createSimulatedDatabase(postgresUrl);
+export async function runSeeds(from: number, count: number): Promise<{ written: number }> {
+  const database = await startSimulatedDatabase();
   let written = 0;
   try {
     for (let seed = from; seed < from + count; seed++) {
@@ -13,7 +13,7 @@ export async function runSeeds(postgresUrl: string, from: number, count: number)
       written += run.written;
     }
   } finally {
-    await database.drop();
+    await database.stop();
   }
   return { written };
 }

@@ -13,8 +13,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: fileURLToPath(import.meta.resolve("graphql")) }] },
   test: {
     pool: "threads",
-    // One more than the smallest machine has cores: many a test waits for a pause between messages to end.
-    maxWorkers: 3,
+    maxWorkers: 2,
     projects: [
       { extends: true, test: { ...shared, name: "unit", include: ["test/unit/**/*.test.ts"] } },
       { extends: true, test: { ...shared, ...system, name: "system", include: ["test/{api,faults,integration,readme}/**/*.test.ts"] } },

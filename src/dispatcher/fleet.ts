@@ -3,7 +3,7 @@
 import type pg from "pg";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { StatusLog } from "../devices/status-log.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, SECOND_MS } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { createPlaces } from "../lib/places.ts";
 import type { Random } from "../lib/random.ts";
@@ -50,6 +50,10 @@ export type FleetOptions = {
   /** Devices can be opened that could not before: it is time to look. */
   readonly onReady: () => void;
 };
+
+/** How long ago the devices may have been read for a session to be opened upon it. Who takes a device over from a node opens it a send deadline later at
+ *  the earliest; a process that was stopped after its look must not do so after that one, and push its session out. */
+const READ_FOR_MS = SEND_DEADLINE_MS - 5 * SECOND_MS;
 
 export function createFleet(options: FleetOptions): Fleet {
   const { pool, nodeId, clock, random, logger, transports, statusLog } = options;
@@ -112,14 +116,14 @@ export function createFleet(options: FleetOptions): Fleet {
     return false;
   };
 
-  const openNew = async (rows: readonly DeviceRow[]) => {
+  const openNew = async (rows: readonly DeviceRow[], readAt: number) => {
     const waited = rows.filter((row) => row.quarantined && isQuarantineOver(row.id)).map((row) => row.id);
     const freed = await endQuarantine(pool, nodeId, waited);
     for (const id of freed) quarantine.delete(id);
     const ready = rows.filter((row) => !row.quarantined || freed.has(row.id));
     if (ready.length === 0) return;
     const attempts = await loadAttempts(pool, ready.map((row) => row.id), clock.monotonic);
-    if (closed) return;
+    if (closed || clock.monotonic() - readAt > READ_FOR_MS) return;
     for (const row of ready) open(row, attempts.get(row.id) ?? []);
   };
 
@@ -127,6 +131,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   return {
     async sync() {
+      const readAt = clock.monotonic();
       const rows = await loadDevices(pool, nodeId);
       if (closed) return;
       const present = new Map(rows.map((row) => [row.id, row]));
@@ -139,7 +144,7 @@ export function createFleet(options: FleetOptions): Fleet {
       for (const id of quarantine.keys()) if (!present.has(id)) quarantine.delete(id);
       const absent = rows.filter((row) => !seats.has(row.id) && !closing.has(row.id));
       for (const row of absent.filter(({ wantedNodeId }) => wantedNodeId !== null)) await releaseDevice(pool, nodeId, row.id);
-      await openNew(absent.filter(({ wantedNodeId }) => wantedNodeId === null));
+      await openNew(absent.filter(({ wantedNodeId }) => wantedNodeId === null), readAt);
       const spilling = rows.flatMap((row) => {
         const spills = seats.get(row.id)?.spills() ?? true;
         return spills === row.spills ? [] : [{ deviceId: row.id, spills }];

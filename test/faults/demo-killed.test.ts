@@ -28,14 +28,14 @@ let flows: FlowRow[];
 let demoOutput: string;
 let flowIdOf: (messageId: string) => string | null;
 
-/** Runs the demo until `until` is in its output, and kills it then; or until it ends by itself. */
-async function runDemo(settings: Readonly<Record<string, string>>, until?: RegExp): Promise<{ output: string; exitCode: number | null }> {
+/** Runs the demo to its end. When `words` are in its output, it is killed, or `seen` is called. */
+async function runDemo(settings: Readonly<Record<string, string>>, words: RegExp, seen?: () => void): Promise<{ output: string; exitCode: number | null }> {
   const child = spawn(process.execPath, [join(ROOT, "examples/demo/main.ts")], { cwd: dir, env: cleanEnv(settings), stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
       output += chunk.toString();
-      if (until?.test(output)) child.kill("SIGKILL");
+      if (words.test(output)) (seen ?? (() => child.kill("SIGKILL")))();
     });
   }
   const [exitCode] = await once(child, "exit");
@@ -55,7 +55,10 @@ beforeAll(async () => {
   server = await startServerProcess(settings);
   await runDemo(settings, /STARTED\] HOT/);
   await runDemo(settings, /going on with them[^]*STARTED\] HOT/);
-  const ended = runDemo(settings);
+  let isUnderWay = () => {};
+  const underWay = new Promise<void>((resolve) => (isUnderWay = resolve));
+  const ended = runDemo(settings, /going on with them/, isUnderWay);
+  await underWay;
 
   const random = seededRandom(SEED);
   for (let kill = 0; kill < KILLS; kill++) {

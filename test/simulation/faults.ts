@@ -66,7 +66,7 @@ export function createTroubles({ world, server, nodes, scenario }: TroublesOptio
     note(process, "is cut off from Postgres");
     cutOff.add(process);
     process.onKill(() => void cutOff.delete(process));
-    world.after(pick(random, [2, 15, 60]) * SECOND_MS * (0.5 + random()), null, "is connected again", () => {
+    world.after(pick(random, [2, 12, 28]) * SECOND_MS * (0.5 + random()), null, "is connected again", () => {
       note(process, "is connected again");
       cutOff.delete(process);
     });

@@ -96,13 +96,14 @@ const settle = `
      WHERE e.id = o.enrollment_id
        AND e.current_flow_id = o.id                                              -- compare and swap: who moves it on makes the next flow, once
        AND e.status IN ('ACTIVE', 'PAUSED')                                      -- one that was stopped meanwhile goes nowhere
-    RETURNING o.*, e.sequence_id, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time),
+    RETURNING o.*, e.sequence_id, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time,
+              CASE WHEN o.verdict = 'COMPLETED' AND o.next_step_id IS NOT NULL THEN uuid_v7() END AS entry_id),
   entered AS (                                                                   -- on into another sequence
     INSERT INTO enrollments (id, workspace_id, lead_id, sequence_id, trigger, current_flow_id)
-    SELECT uuid_v7(), workspace_id, lead_id, next_sequence_id, next_trigger, next_flow_id
-      FROM advanced WHERE verdict = 'COMPLETED' AND next_step_id IS NOT NULL ORDER BY next_sequence_id, lead_id
+    SELECT entry_id, workspace_id, lead_id, next_sequence_id, next_trigger, next_flow_id
+      FROM advanced WHERE entry_id IS NOT NULL ORDER BY next_sequence_id, lead_id
         ON CONFLICT (sequence_id, lead_id) WHERE status IN ('ACTIVE', 'PAUSED') DO NOTHING   -- once, whatever races
-    RETURNING id, current_flow_id AS flow_id),
+    RETURNING id),
   new_lanes AS MATERIALIZED (                                                    -- made once per sequence and zone, not per lead
     SELECT m.*, lane_of(m.next_sequence_id, m.next_zone) AS lane_id
       FROM (SELECT DISTINCT next_sequence_id, next_zone FROM advanced
@@ -120,8 +121,8 @@ const settle = `
       FROM advanced v WHERE v.verdict = 'ACTIVE' AND v.enrollment_status <> 'PAUSED'
      UNION ALL
     SELECT v.next_flow_id, v.workspace_id, coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)),
-           v.lead_id, en.id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
-      FROM entered en JOIN advanced v ON v.next_flow_id = en.flow_id
+           v.lead_id, v.entry_id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
+      FROM advanced v WHERE (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both
     RETURNING id, workspace_id, sequence_id),
   logged AS (
     INSERT INTO events (workspace_id, type, flow_id, sequence_id, device_id, reason)
@@ -137,7 +138,7 @@ const settle = `
             SELECT workspace_id, sequence_id, 0, 0, -(paused_lane_time IS NULL)::int, -(paused_lane_time IS NOT NULL)::int,
                    (verdict = 'COMPLETED')::int, (verdict = 'STOPPED')::int, 0 FROM advanced WHERE verdict <> 'ACTIVE'
              UNION ALL
-            SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v JOIN entered en ON en.flow_id = v.next_flow_id) AS t
+            SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v WHERE (v.entry_id IN (SELECT id FROM entered)) IS TRUE) AS t
      GROUP BY workspace_id, sequence_id),
   ended AS (                                                                     -- a lead once, though two of its enrolments may end together
     SELECT lead_id, array_agg(word) AS words, (array_agg(last_device_id) FILTER (WHERE last_device_id IS NOT NULL))[1] AS device_id

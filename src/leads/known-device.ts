@@ -3,6 +3,6 @@
 export const KNOWN_DEVICE = `(
   SELECT d.id FROM devices d
    WHERE d.id = coalesce(l.preferred_device_id,
-                         (SELECT CASE f.status WHEN 'SENT' THEN f.device_id ELSE f.bound_device_id END
-                            FROM enrollments e JOIN flows f ON f.id = e.current_flow_id WHERE e.lead_id = l.id ORDER BY e.id DESC LIMIT 1),
+                         (SELECT (SELECT CASE f.status WHEN 'SENT' THEN f.device_id ELSE f.bound_device_id END FROM flows f WHERE f.id = e.current_flow_id)
+                            FROM enrollments e WHERE e.lead_id = l.id ORDER BY e.lead_id DESC, e.id DESC LIMIT 1),
                          l.last_device_id))`;

@@ -8,29 +8,32 @@ import { KNOWN_DEVICE } from "../leads/known-device.ts";
 type Queryable = Pick<pg.ClientBase, "query">;
 
 /** `wanted`: (lead_id, step_id, sequence_id, trigger, start_delay_minutes, schedule_time, schedule_tolerance_minutes, workspace_id, time_zone, device_id),
- *  a row per enrolment to be. */
+ *  a row per enrolment to be. The planner takes it for one row, of which there are a thousand: nothing here may be a join of such lists, which it does by
+ *  going through all of the one for each of the other. */
 const enrol = (wanted: string) => `
   ${wanted},
+  keyed AS MATERIALIZED (
+    SELECT uuid_v7() AS enrollment_id, uuid_v7() AS flow_id, w.* FROM (SELECT * FROM wanted ORDER BY sequence_id, lead_id) AS w),
   entered AS (
-    INSERT INTO enrollments (workspace_id, lead_id, sequence_id, trigger, current_flow_id)
-    SELECT workspace_id, lead_id, sequence_id, trigger, uuid_v7() FROM wanted ORDER BY sequence_id, lead_id
+    INSERT INTO enrollments (id, workspace_id, lead_id, sequence_id, trigger, current_flow_id)
+    SELECT enrollment_id, workspace_id, lead_id, sequence_id, trigger, flow_id FROM keyed
         ON CONFLICT (sequence_id, lead_id) WHERE status IN ('ACTIVE', 'PAUSED') DO NOTHING      -- once per lead and sequence at a time
-    RETURNING id, lead_id, sequence_id, trigger, current_flow_id),
+    RETURNING id),
   target_lanes AS MATERIALIZED (                                                                -- once per sequence and zone, not per lead
     SELECT t.*, lane_of(t.sequence_id, t.time_zone) AS lane_id FROM (SELECT DISTINCT sequence_id, time_zone FROM wanted) AS t),
   created AS (
     INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, due_at, bound_device_id)
-    SELECT e.current_flow_id, w.workspace_id, tl.lane_id, w.lead_id, e.id, w.sequence_id, w.step_id,
+    SELECT w.flow_id, w.workspace_id, tl.lane_id, w.lead_id, w.enrollment_id, w.sequence_id, w.step_id,
            -- In lane time. A lane made just now is not seen here yet, and its time is the wall's.
            CASE WHEN w.schedule_time IS NULL THEN start.at
                 ELSE next_opening(w.time_zone, w.schedule_time, '-infinity', start.at - make_interval(mins => w.schedule_tolerance_minutes)) END   -- a window that is open will do
              - coalesce(clock_timestamp() - lane_time(clock_timestamp(), a.paused_at, a.pause_offset), interval '0'),
            w.device_id
-      FROM entered e
-      JOIN wanted w ON w.lead_id = e.lead_id AND w.sequence_id = e.sequence_id AND w.trigger = e.trigger
+      FROM keyed w
       JOIN target_lanes tl ON tl.sequence_id = w.sequence_id AND tl.time_zone = w.time_zone
       LEFT JOIN lanes a ON a.id = tl.lane_id
      CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(mins => w.start_delay_minutes) AS at) AS start
+     WHERE (w.enrollment_id IN (SELECT id FROM entered)) IS TRUE                                  -- no join, being asked for its truth: looked up by hash
     RETURNING id, workspace_id, sequence_id),
   logged AS (
     INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id FROM created),
@@ -40,16 +43,17 @@ const enrol = (wanted: string) => `
 
 const enrolFromQueue = `${enrol(`
   WITH taken AS (
-    DELETE FROM enrollment_queue
-     WHERE id IN (SELECT id FROM enrollment_queue WHERE workspace_id = $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    DELETE FROM enrollment_queue                                                 -- by an array, and so by the key: a join read the whole queue each time
+     WHERE id = ANY (ARRAY(SELECT id FROM enrollment_queue WHERE workspace_id = $1 ORDER BY workspace_id, id LIMIT $2 FOR UPDATE SKIP LOCKED))
     RETURNING lead_id, trigger),
   wanted AS MATERIALIZED (
     SELECT DISTINCT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, s.schedule_time, s.schedule_tolerance_minutes,
            w.id AS workspace_id, coalesce(l.time_zone, s.time_zone, w.time_zone) AS time_zone, ${KNOWN_DEVICE} AS device_id
       FROM taken t
-      JOIN leads l ON l.id = t.lead_id
-       AND l.opted_out_at IS NULL
-       AND t.trigger = ANY (trigger_words(l.trigger))                            -- taken off again before we came
+     CROSS JOIN LATERAL (                                                        -- closed (OFFSET 0): looked up by the key, whatever the statistics say
+       SELECT * FROM leads l
+        WHERE l.id = t.lead_id AND l.opted_out_at IS NULL
+          AND t.trigger = ANY (trigger_words(l.trigger)) OFFSET 0) AS l          -- taken off again before we came
       JOIN sequence_steps st ON st.workspace_id = $1 AND st.trigger = t.trigger AND st.is_entry_point
       JOIN sequences s ON s.id = st.sequence_id AND s.is_active AND s.is_sound   -- else the review queues the word again when it is
       JOIN workspaces w ON w.id = $1)`)}

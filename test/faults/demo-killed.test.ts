@@ -13,8 +13,8 @@ import { createMessageIds } from "../../src/flows/message-id.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { cleanEnv, freePort, ROOT, type ServerProcess, startServerProcess } from "../support/server-process.ts";
 
-// Clusters are killed in cluster tests; this is about the demo that goes on.
-const KILLS = 4;
+/** Clusters are killed in kills.test.ts; this is about the demo that goes on. RENTAK_TEST_KILLS=20 tries it at length. */
+const KILLS = Number(process.env["RENTAK_TEST_KILLS"] ?? 4);
 const SEED = process.env["RENTAK_TEST_SEED"] ?? "demo";
 const STEPS = { fitness: 3, business: 11 };
 

@@ -21,6 +21,9 @@ export type QuietOptions = {
 const LONGEST_WITH_WORK_MS = HOUR_MS;
 const LONGEST_MS = 12 * HOUR_MS;
 
+/** Upkeep, which turns lanes, comes every two to six seconds here. */
+const TURN_MS = 6 * SECOND_MS;
+
 /** Passes over time in which nothing happens. Answers whether nothing ever will. */
 export function createQuiet({ world, server, nodes, scenario, troubles, onStill }: QuietOptions): () => Promise<boolean> {
   /** Beats for the nodes whose cycles are left out, or they would take one another for dead, and looks ahead. Nothing where somebody has yet to find
@@ -43,6 +46,12 @@ export function createQuiet({ world, server, nodes, scenario, troubles, onStill 
       world.skipTo(Math.min(next, Math.max(...cycles)), scenario.dispatchIntervalMs);
       return false;
     }
+    if (ahead.is_turning) {
+      // A lane that has closed is turned first, and then looked into: skipped over, what waits in it would seem to be left lying.
+      world.skipTo(Math.min(next, now + TURN_MS), 0);
+      world.noteNews();
+      return false;
+    }
     if (ahead.at_work) await onStill();
     if (!ahead.left && next === Infinity) return true;
     const times = [next, ahead.due, ahead.free, ahead.stuck].filter((time) => time !== null && time > now);
@@ -63,6 +72,8 @@ type Ahead = {
   readonly due: number | null;
   readonly free: number | null;
   readonly stuck: number | null;
+  /** Flows wait in a lane that has closed. */
+  readonly is_turning: boolean;
   /** Something is there for them now. */
   readonly at_work: boolean;
   /** Something has yet to come to its end. */
@@ -82,11 +93,12 @@ const AHEAD = `
             LEFT JOIN LATERAL (SELECT at + interval '1:00:10.1' AS at FROM device_attempts WHERE device_id = d.id ORDER BY at DESC OFFSET d.hourly_limit - 1 LIMIT 1) AS hourly ON true
             LEFT JOIN LATERAL (SELECT at + interval '24:00:10.1' AS at FROM device_attempts WHERE device_id = d.id ORDER BY at DESC OFFSET d.daily_limit - 1 LIMIT 1) AS daily ON true
            WHERE greatest(paced.at, hourly.at, daily.at) > now() AND EXISTS (SELECT FROM waiting WHERE at <= now() AND is_open)) AS free,
-         (SELECT extract(epoch FROM min(at))::float8 * 1000 + 300000 FROM unsettled) AS stuck,
+         (SELECT extract(epoch FROM min(at))::float8 * 1000 + 310000 FROM unsettled) AS stuck,
          EXISTS (SELECT FROM waiting WHERE at <= now() AND is_open) OR EXISTS (SELECT FROM enrollment_queue)
            OR EXISTS (SELECT FROM workspaces WHERE graph_revision <> reviewed_revision) OR EXISTS (SELECT FROM devices WHERE node_id IS NULL OR wanted_node_id IS NOT NULL)
            OR EXISTS (SELECT FROM enrollments e JOIN sequences s ON s.id = e.sequence_id WHERE s.status = 'ARCHIVED' AND e.status IN ('ACTIVE', 'PAUSED'))
            OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) AS at_work,
+         EXISTS (SELECT FROM waiting WHERE open_until <= now()) AS is_turning,
          EXISTS (SELECT FROM enrollments WHERE status IN ('ACTIVE', 'PAUSED')) OR EXISTS (SELECT FROM waiting) OR EXISTS (SELECT FROM unsettled)
            OR EXISTS (SELECT FROM enrollment_queue) AS left
     FROM beaten LIMIT 1`;

@@ -56,7 +56,8 @@ export type BatchesOptions = {
 export function createBatches({ pool, nodeId, clock, logger, minStepDelayHours, onSettled }: BatchesOptions): Batches {
   const after = (ms: number) => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms));
 
-  /** Asked again where no answer came, by the same requests, as long as there is time to send. They came together, and so their time is over together. */
+  /** Asked again where no answer came, by the same requests, as long as all have time to send. They came within a second or so
+   *  of each other; one that is given up with the others was either never attempted, and stays in the queue, or is settled as missed. */
   const attemptInTime = async (asked: readonly Asked[]): Promise<readonly (AttemptAnswer | "unanswered" | Error)[]> => {
     const requests = asked.map(({ request }) => request);
     while (!asked.some(({ deadline }) => deadline.hasPassed())) {

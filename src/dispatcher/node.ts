@@ -1,31 +1,17 @@
 // This process among those that share the database: it sends through the devices that it is given, does what is done once for all while it is the
 // elected one, joins anew when it was taken for dead, and leaves in order.
 
-import type pg from "pg";
 import type { FleetView } from "../devices/fleet-view.ts";
-import type { Bell } from "../events/bell.ts";
-import type { MessageIds } from "../flows/message-id.ts";
-import type { Clock } from "../lib/clock.ts";
 import { OperatorError } from "../lib/errors.ts";
 import { createLoop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
-import type { Random } from "../lib/random.ts";
-import type { Transport } from "../transports/transport.ts";
 import { beginCoordinating, type Coordinating, type CoordinatingSettings, isElected } from "./coordinating.ts";
 import { BEAT_INTERVAL_MS, joinNodes, type Membership, type ProcessIdentity } from "./membership.ts";
-import { beginSending, type Sending, type SendingSettings } from "./sending.ts";
+import { beginSending, type Sending, type SendingOptions, type SendingSettings } from "./sending.ts";
 
 export type NodeSettings = SendingSettings & CoordinatingSettings & { readonly nodeName: string; readonly maxDevices: number };
 
-export type NodeOptions = {
-  readonly pool: pg.Pool;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly newId: () => string;
-  readonly logger: Logger;
-  readonly bell: Bell;
-  readonly messageIds: MessageIds;
-  readonly transports: { readonly SIMULATOR: Transport };
+export type NodeOptions = Omit<SendingOptions, "nodeId" | "settings" | "onLeaseLost"> & {
   readonly process: ProcessIdentity;
   readonly settings: NodeSettings;
   /** The process cannot go on, and why. */

@@ -17,13 +17,17 @@ import { createImportHandler } from "./leads/import-http.ts";
 import { type Clock, MINUTE_MS } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
 import type { Random } from "./lib/random.ts";
+import { recordReplies } from "./replies/record.ts";
+import { deferTransport } from "./transports/deferred.ts";
 import { createSimulator } from "./transports/simulator.ts";
+import type { Sealing } from "./transports/whatsapp/encryption-key.ts";
 
 /** Requests that still run when the server stops. */
 const REQUEST_GRACE_MS = 3000;
 
 export type AppOptions = {
   readonly config: Config;
+  readonly sealing: Sealing;
   readonly pool: pg.Pool;
   /** The dispatcher's own connections. */
   readonly dispatchPool: pg.Pool;
@@ -42,7 +46,7 @@ export interface App {
   stop(): Promise<void>;
 }
 
-export async function startApp({ config, pool, dispatchPool, http, logger, clock, random, newId, process, onFatal }: AppOptions): Promise<App> {
+export async function startApp({ config, sealing, pool, dispatchPool, http, logger, clock, random, newId, process, onFatal }: AppOptions): Promise<App> {
   const { messageIdKey, generation } = await loadInstallation(pool);
   const messageIds = createMessageIds(messageIdKey);
   const bell = createBell();
@@ -51,6 +55,29 @@ export async function startApp({ config, pool, dispatchPool, http, logger, clock
   const tokens = createTokens({ pool, clock });
   const importer = createImporter({ pool, bell, logger, clock });
   importer.start();
+  const whatsapp = deferTransport(
+    async () => {
+      const { startWhatsapp } = await import("./transports/whatsapp/start.ts");
+      return startWhatsapp({
+        ...sealing,
+        url: config.whatsappUrl,
+        rootKey: config.whatsappRootKey,
+        // The dispatcher's: what is sent waits for its keys to be written.
+        pool: dispatchPool,
+        messageIds,
+        async recordReplies(replies) {
+          const recorded = await recordReplies(dispatchPool, replies);
+          bell.ring("events");
+          return recorded;
+        },
+        clock,
+        random,
+        logger,
+        onPairing: () => bell.ring("pairing"),
+      });
+    },
+    (error) => logger.error({ err: error }, "WhatsApp's client could not be loaded"),
+  );
   const node = await startNode({
     pool: dispatchPool,
     clock,
@@ -60,7 +87,7 @@ export async function startApp({ config, pool, dispatchPool, http, logger, clock
     bell,
     messageIds,
     process,
-    transports: { SIMULATOR: createSimulator({ clock, logFile: config.simulatorLog }) },
+    transports: { SIMULATOR: createSimulator({ clock, logFile: config.simulatorLog }), WHATSAPP: whatsapp },
     settings: {
       ...config,
       nodeName: config.port === 0 ? `${config.nodeName}:${http.port}` : config.nodeName,
@@ -70,7 +97,7 @@ export async function startApp({ config, pool, dispatchPool, http, logger, clock
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, importer, minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, importer, minStepDelayHours, version: VERSION };
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {
@@ -85,6 +112,7 @@ export async function startApp({ config, pool, dispatchPool, http, logger, clock
   const stop = async () => {
     const closed = http.close(REQUEST_GRACE_MS);
     await Promise.all([node.stop(), importer.stop(), graphql.dispose()]);
+    await whatsapp.stop();
     await Promise.all([closed, tailer.stop()]);
   };
   return { stop: () => (stopped ??= stop()) };

@@ -4,6 +4,7 @@
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { OperatorError } from "./lib/errors.ts";
+import { KEY_BYTES, parseKey } from "./lib/sealing.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof readSettings>["config"];
@@ -30,6 +31,11 @@ function readSettings(env: Environment, machine: string) {
   if (databasePoolIdle > databasePoolMax) {
     mistakes.push(`DATABASE_POOL_IDLE must be at most DATABASE_POOL_MAX (${databasePoolMax}), not "${databasePoolIdle}"`);
   }
+  const whatsappUrl = read("WHATSAPP_URL", loopbackWebSocket, undefined);
+  const whatsappRootKey = read("WHATSAPP_ROOT_KEY", publicKey, undefined);
+  if (env["WHATSAPP_ROOT_KEY"]?.trim() && !env["WHATSAPP_URL"]?.trim()) {
+    mistakes.push("WHATSAPP_ROOT_KEY is that of a fake server, and goes with its WHATSAPP_URL; WhatsApp's own is known");
+  }
   const config = {
     host,
     port,
@@ -39,6 +45,7 @@ function readSettings(env: Environment, machine: string) {
     databasePoolLifetimeSeconds: read("DATABASE_POOL_LIFETIME_SECONDS", wholeNumber(0, 86_400), 300), // 0: as long as it works
     dataDir: read("RENTAK_DATA_DIR", path, ".rentak"),
     adminToken: read("RENTAK_ADMIN_TOKEN", bearerToken, undefined), // undefined: made at first start
+    encryptionKeys: read("RENTAK_ENCRYPTION_KEY", sealingKeys, undefined), // undefined: made at first start
     nodeName: read("RENTAK_NODE_NAME", shortName, `${machine}:${port}`),
     dispatchIntervalMs: read("RENTAK_DISPATCH_INTERVAL_MS", wholeNumber(10, 600_000), 10_000),
     claimBatch: read("RENTAK_CLAIM_BATCH", wholeNumber(1, 100_000), 10_000),
@@ -50,6 +57,8 @@ function readSettings(env: Environment, machine: string) {
     stuckMinutes: read("RENTAK_STUCK_MINUTES", minutes, 5),
     workerIdleMinutes: read("RENTAK_WORKER_IDLE_MINUTES", minutes, 5),
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
+    whatsappUrl, // undefined: WhatsApp's own
+    whatsappRootKey,
     logLevel: read("LOG_LEVEL", oneOf("fatal", "error", "warn", "info", "debug", "trace", "silent"), "info"),
   } as const;
   return { config, names, mistakes };
@@ -111,8 +120,30 @@ const postgresUrl: Format<string> = {
   secret: true,
 };
 
+/** Only for a fake server of this machine: with an address of somebody else's, whoever sets it would read every message. */
+const loopbackWebSocket: Format<URL> = {
+  wanted: "the address of a fake server on this machine, like ws://127.0.0.1:4100/ws/chat",
+  parse(text) {
+    if (!URL.canParse(text)) return undefined;
+    const url = new URL(text);
+    return url.protocol === "ws:" && ["127.0.0.1", "[::1]", "localhost"].includes(url.hostname) && url.username === "" ? url : undefined;
+  },
+};
+
+const publicKey = matching("a public key of 32 bytes in hexadecimal, as the fake server prints it", /^[0-9a-f]{64}$/i);
+
 const bearerToken: Format<string> = {
   ...matching("at least 16 characters (letters, digits, punctuation; no blanks)", /^[!-~]{16,}$/),
+  secret: true,
+};
+
+/** The newest first; the others open what was sealed before. */
+const sealingKeys: Format<readonly Buffer[]> = {
+  wanted: `${KEY_BYTES} bytes in hexadecimal or base64, as "openssl rand -base64 32" prints them; while keys are exchanged, several with commas between, the newest first`,
+  parse(text) {
+    const keys = text.split(",").map((key) => parseKey(key.trim()));
+    return keys.every((key) => key !== undefined) ? keys : undefined;
+  },
   secret: true,
 };
 

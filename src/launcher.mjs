@@ -47,8 +47,13 @@ const NODE_COMPILE_CACHE = join(dirname(fileURLToPath(import.meta.url)), "../nod
 const script = process.argv.slice(2);
 if (script.length === 0) fail("Usage: node src/launcher.mjs <script> [arguments]");
 const node = findNode();
+// Each thread would keep what it has freed in a place of its own: 60 MB of a process that sends through 1,000 devices.
+const MALLOC_ARENA_MAX = "2";
 // A server that does nothing keeps 110 MB less with a young generation of this size, and imports as fast.
-const child = spawn(node, ["--max-semi-space-size=16", ...script], { stdio: ["inherit", "inherit", "inherit", "ipc"], env: { NODE_COMPILE_CACHE, ...process.env } });
+const child = spawn(node, ["--max-semi-space-size=16", ...script], {
+  stdio: ["inherit", "inherit", "inherit", "ipc"],
+  env: { NODE_COMPILE_CACHE, MALLOC_ARENA_MAX, ...process.env },
+});
 
 for (const [signal, handedOn] of Object.entries(HANDED_ON)) process.on(signal, () => child.kill(handedOn));
 child.on("error", (error) => {

@@ -17,6 +17,7 @@ import { listen } from "./http.ts";
 import { systemClock } from "./lib/clock.ts";
 import { OperatorError } from "./lib/errors.ts";
 import { createLogger, type Logger } from "./lib/logger.ts";
+import { keepEncryptionKeys, openSealing } from "./transports/whatsapp/encryption-key.ts";
 
 /** Beyond what the app itself waits for: whatever hangs, the process ends. */
 const LAST_RESORT_MS = 25_000;
@@ -43,7 +44,8 @@ async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (er
   await migrate(pool);
   const token = await keepAdminToken(config.dataDir, config.adminToken);
   await ensureAdminToken(pool, token.secret, token.replaced);
-  const app = await startApp({ config, pool, dispatchPool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, process: processIdentity(), onFatal });
+  const sealing = await openSealing(pool, await keepEncryptionKeys(config.dataDir, config.encryptionKeys));
+  const app = await startApp({ config, sealing, pool, dispatchPool, http, logger, clock: systemClock, random: Math.random, newId: randomUUID, process: processIdentity(), onFatal });
   stops.push(app.stop);
   greet(config, http.port, token);
 }

@@ -1,19 +1,15 @@
 // `npm run sql`: a small SQL prompt on Rentak's database. Statements come as arguments, from a pipe, or from the keyboard.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
 import pg from "pg";
 import { parseConfig } from "./config.ts";
-import { startEmbeddedPostgres } from "./db/embedded.ts";
-import type { EmbeddedPostgres } from "./db/embedded.ts";
+import { openBeside } from "./db/beside.ts";
 import { OperatorError } from "./lib/errors.ts";
-import { createLogger } from "./lib/logger.ts";
 
 async function main(): Promise<boolean> {
-  const database = await openDatabase();
+  const database = await openBeside(parseConfig(process.env));
   // Values as Postgres writes them: nothing is rounded, quoted or moved to another time zone.
   const types = { getTypeParser: () => asWritten };
   const client = new pg.Client({ connectionString: database.url, application_name: "rentak sql", types });
@@ -32,15 +28,6 @@ async function main(): Promise<boolean> {
 }
 
 const asWritten = (value: string) => ({ [inspect.custom]: () => value.replaceAll("\n", "\\n") });
-
-/** Beside a running server it joins the server's Postgres; else it starts it for as long as the prompt is open. */
-async function openDatabase(): Promise<EmbeddedPostgres> {
-  const { databaseUrl, dataDir } = parseConfig(process.env);
-  if (databaseUrl) return { url: databaseUrl, stop: () => Promise.resolve() };
-  const postgres = join(dataDir, "postgres");
-  if (existsSync(postgres)) return startEmbeddedPostgres({ dataDir: postgres, log: createLogger("silent") });
-  throw new OperatorError(`There is no database in ${dataDir} yet: \`npm start\` makes it. Or set DATABASE_URL.`);
-}
 
 /** False as soon as one fails; those after it are not run. */
 async function runAll(client: pg.Client, script: string): Promise<boolean> {

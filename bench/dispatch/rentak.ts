@@ -22,6 +22,7 @@ const SETTINGS = {
   RENTAK_SEND_CONCURRENCY: "10000",
   RENTAK_MAX_DEVICES: "10000",
   RENTAK_ENROLL_PER_SECOND: "1000000",
+  RENTAK_ENCRYPTION_KEY: Buffer.alloc(32).toString("base64"), // the same for all servers on copies of one database
   LOG_LEVEL: "warn",
 };
 

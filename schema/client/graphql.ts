@@ -12,10 +12,11 @@ export type CreateDeviceInput = {
   simulatedFailureRate?: number | null | undefined;
   /** SIMULATOR only: how long a send takes, and what share of sends fails (0 to 1). */
   simulatedLatencyMs?: number | null | undefined;
-  transport: Transport;
+  transport?: Transport;
 };
 
 export type CreateSequenceInput = {
+  greeting?: boolean;
   idempotencyKey?: string | null | undefined;
   maxDelaySeconds?: number;
   minDelaySeconds?: number;
@@ -26,10 +27,30 @@ export type CreateSequenceInput = {
   scheduleToleranceMinutes?: number;
   startDelayMinutes?: number;
   steps?: Array<SequenceStepInput>;
+  stopOnReply?: boolean;
   timeZone?: string | null | undefined;
   triggerDelayHours?: number;
   triggerPrefix?: string | null | undefined;
+  visibleVariation?: boolean;
 };
+
+export type DeviceStatus =
+  /** WhatsApp has closed its account. */
+  | 'BANNED'
+  | 'CONNECTING'
+  /** Unlinked on its phone or by logoutDevice. It has to be paired again. */
+  | 'LOGGED_OUT'
+  /** Disconnected; it comes back by itself. */
+  | 'OFFLINE'
+  | 'ONLINE'
+  /** Its codes are being shown by devicePairing. */
+  | 'PAIRING'
+  /** Another connection took its session over. */
+  | 'REPLACED'
+  /** WhatsApp restricts what it may send. People it has written with are still answered; first contacts bound to it wait. */
+  | 'RESTRICTED'
+  /** Nobody has linked it to an account yet. */
+  | 'UNPAIRED';
 
 export type EnrollmentStatus =
   | 'ACTIVE'
@@ -60,6 +81,7 @@ export type LeadFilter = {
   /** With sequenceId: enrolled there in one of these states. */
   enrollmentStatus?: Array<EnrollmentStatus> | null | undefined;
   hasConsent?: boolean | null | undefined;
+  hasReplied?: boolean | null | undefined;
   ids?: Array<string | number> | null | undefined;
   importId?: string | number | null | undefined;
   niche?: Array<string> | null | undefined;
@@ -99,7 +121,8 @@ export type SequenceStepInput = {
 
 export type Transport =
   /** Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos. */
-  | 'SIMULATOR';
+  | 'SIMULATOR'
+  | 'WHATSAPP';
 
 export type UserErrorCode =
   | 'CONFLICT'
@@ -176,6 +199,28 @@ export type FlowEventsSubscription = { flowEvents: { cursor: string, type: FlowE
 export type ProgressFragment = { enrolled: number, active: number, paused: number, completed: number, stopped: number, flowsSent: number, flowsFailed: number, flowsWaiting: number, percent: number };
 
 export type ProblemFragment = { code: UserErrorCode, message: string, field: Array<string> | null };
+
+export type DeviceToPairQueryVariables = Exact<{
+  id: string | number;
+}>;
+
+
+export type DeviceToPairQuery = { device: { id: string, name: string, status: DeviceStatus, statusReason: string | null } | null };
+
+export type PairDeviceMutationVariables = Exact<{
+  id: string | number;
+  phone?: string | null | undefined;
+}>;
+
+
+export type PairDeviceMutation = { pairDevice: { device: { id: string } | null, userErrors: Array<{ message: string }> } };
+
+export type DevicePairingSubscriptionVariables = Exact<{
+  deviceId: string | number;
+}>;
+
+
+export type DevicePairingSubscription = { devicePairing: { status: DeviceStatus, qr: string | null, code: string | null, expiresAt: string | null } };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -355,3 +400,35 @@ export const FlowEventsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<FlowEventsSubscription, FlowEventsSubscriptionVariables>;
+export const DeviceToPairDocument = new TypedDocumentString(`
+    query DeviceToPair($id: ID!) {
+  device(id: $id) {
+    id
+    name
+    status
+    statusReason
+  }
+}
+    `) as unknown as TypedDocumentString<DeviceToPairQuery, DeviceToPairQueryVariables>;
+export const PairDeviceDocument = new TypedDocumentString(`
+    mutation PairDevice($id: ID!, $phone: PhoneNumber) {
+  pairDevice(id: $id, phone: $phone) {
+    device {
+      id
+    }
+    userErrors {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<PairDeviceMutation, PairDeviceMutationVariables>;
+export const DevicePairingDocument = new TypedDocumentString(`
+    subscription DevicePairing($deviceId: ID!) {
+  devicePairing(deviceId: $deviceId) {
+    status
+    qr
+    code
+    expiresAt
+  }
+}
+    `) as unknown as TypedDocumentString<DevicePairingSubscription, DevicePairingSubscriptionVariables>;

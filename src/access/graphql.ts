@@ -1,10 +1,11 @@
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
+import type { Greeting } from "../messages/greeting.ts";
 import type { QuietHours } from "../sequences/schedule.ts";
 import { ApiTokenRef, WorkspaceRef } from "./refs.ts";
 import type { TokenScope } from "./scopes.ts";
 import type { Access } from "./tokens.ts";
-import { updateWorkspace, type FrequencyCap } from "./workspaces.ts";
+import { releaseFirstContacts, updateWorkspace, type FrequencyCap } from "./workspaces.ts";
 
 const TokenScopeEnum = builder.enumType("TokenScope", {
   values: {
@@ -21,6 +22,14 @@ const QuietHoursType = builder.objectRef<QuietHours>("QuietHours").implement({
 
 const FrequencyCapType = builder.objectRef<FrequencyCap>("FrequencyCap").implement({
   fields: (t) => ({ messages: t.exposeInt("messages"), hours: t.exposeInt("hours") }),
+});
+
+const GreetingType = builder.objectRef<Greeting>("Greeting").implement({
+  description: "Templates for greetings from this time of the recipient's day on.",
+  fields: (t) => ({
+    from: t.expose("from", { type: "LocalTime" }),
+    templates: t.stringList({ resolve: ({ templates }) => [...templates] }),
+  }),
 });
 
 WorkspaceRef.implement({
@@ -40,6 +49,18 @@ WorkspaceRef.implement({
       description: "At most so many messages to one person in so many hours, over all sequences and campaigns.",
       resolve: ({ capMessages, capHours }) => (capMessages !== null && capHours !== null ? { messages: capMessages, hours: capHours } : null),
     }),
+    stopWords: t.exposeStringList("stopWords", { description: "Incoming words that opt out." }),
+    firstContactsHeldAt: t.expose("firstContactsHeldAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "Since when nobody is written to who has not written before, because more than a tenth of its WhatsApp devices were restricted. See releaseFirstContacts.",
+    }),
+    stopConfirmation: t.exposeString("stopConfirmation", {
+      nullable: true,
+      description: "What a person is answered, once, who has opted out by a stop word. Null: nothing.",
+    }),
+    greetings: t.field({ type: [GreetingType], resolve: ({ greetings }) => [...greetings] }),
+    formOfAddress: t.exposeString("formOfAddress", { description: "What a person without a usable name is called in a greeting." }),
     hourlyCeiling: t.exposeInt("hourlyCeiling", { nullable: true, description: "At most so many attempts an hour over all devices." }),
   }),
 });
@@ -75,6 +96,10 @@ const FrequencyCapInput = builder.inputType("FrequencyCapInput", {
   fields: (t) => ({ messages: t.int({ required: true }), hours: t.int({ required: true }) }),
 });
 
+const GreetingInput = builder.inputType("GreetingInput", {
+  fields: (t) => ({ from: t.field({ type: "LocalTime", required: true }), templates: t.stringList({ required: true }) }),
+});
+
 const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
   fields: (t) => ({
     name: t.string(),
@@ -82,6 +107,13 @@ const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
     defaultCountry: t.string(),
     quietHours: t.field({ type: QuietHoursInput }),
     frequencyCap: t.field({ type: FrequencyCapInput }),
+    stopWords: t.stringList({
+      description:
+        "1 to 50 words or short phrases. Upper and lower case, punctuation and emoji make no difference, and a polite word beside one (please, tolong) does not hide it.",
+    }),
+    stopConfirmation: t.string({ description: "At most 1,000 characters; null for none." }),
+    greetings: t.field({ type: [GreetingInput], description: "The whole list. The last greeting of a day holds until the first of the next." }),
+    formOfAddress: t.string({ description: "1 to 50 characters. Said where a lead's name has no letters: none at all, or a phone number." }),
     hourlyCeiling: t.int(),
   }),
 });
@@ -97,5 +129,15 @@ builder.mutationField("updateWorkspace", (t) =>
     authScopes: { admin: true },
     args: { input: t.arg({ type: UpdateWorkspaceInput, required: true }) },
     resolve: (_root, { input }, context) => payload(updateWorkspace(context, input)),
+  }),
+);
+
+builder.mutationField("releaseFirstContacts", (t) =>
+  t.field({
+    type: WorkspacePayload,
+    description:
+      "Needs ADMIN. Lets first contacts go on after a hold (SYSTEM_HOLD), once somebody has looked at why devices were restricted. Those that are restricted still keep their own; another device that becomes restricted brings the hold back.",
+    authScopes: { admin: true },
+    resolve: (_root, _args, context) => payload(releaseFirstContacts(context)),
   }),
 );

@@ -5,6 +5,8 @@ import { apiTokens, workspaces } from "../db/tables/workspaces.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import { checkGreetings, formOfAddressProblem, type Greeting } from "../messages/greeting.ts";
+import { checkStopWords } from "../replies/stop-words.ts";
 import { areQuietThroughout, shownTime, type QuietHours } from "../sequences/schedule.ts";
 
 export type Workspace = typeof workspaces.$inferSelect;
@@ -32,7 +34,7 @@ export const tokensById = (db: WorkspaceDb, ids: readonly string[]): Promise<Api
 
 type Optional<T> = T | null | undefined;
 
-/** Null takes away quietHours, frequencyCap and hourlyCeiling. */
+/** Null takes away quietHours, frequencyCap, hourlyCeiling and stopConfirmation. */
 export type WorkspaceChange = {
   readonly name?: Optional<string>;
   readonly timeZone?: Optional<string>;
@@ -40,20 +42,31 @@ export type WorkspaceChange = {
   readonly quietHours?: Optional<QuietHours>;
   readonly frequencyCap?: Optional<FrequencyCap>;
   readonly hourlyCeiling?: Optional<number>;
+  readonly stopWords?: Optional<readonly string[]>;
+  readonly stopConfirmation?: Optional<string>;
+  readonly greetings?: Optional<readonly Greeting[]>;
+  readonly formOfAddress?: Optional<string>;
 };
 
 type WorkspaceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
 
 export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: WorkspaceChange): Promise<Result<string>> {
-  const problems = problemsOf(change);
+  const stopWords = change.stopWords == null ? undefined : checkStopWords(change.stopWords, "input", "stopWords");
+  const greetings = change.greetings == null ? undefined : checkGreetings(change.greetings, "input", "greetings");
+  const refusals = [stopWords, greetings].flatMap((checked) => (checked?.ok === false ? checked.errors : []));
+  const problems = [...problemsOf(change), ...refusals];
   if (problems.length > 0) return refused(...problems);
-  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling } = change;
+  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopConfirmation, formOfAddress } = change;
   const values = {
     ...(name != null && { name: name.trim() }),
     ...(timeZone != null && { timeZone }),
     ...(defaultCountry != null && { defaultCountry }),
     ...(frequencyCap !== undefined && { capMessages: frequencyCap?.messages ?? null, capHours: frequencyCap?.hours ?? null }),
     ...(hourlyCeiling !== undefined && { hourlyCeiling }),
+    ...(stopWords?.ok && { stopWords: stopWords.value }),
+    ...(greetings?.ok && { greetings: greetings.value }),
+    ...(formOfAddress != null && { formOfAddress: formOfAddress.trim() }),
+    ...(stopConfirmation !== undefined && { stopConfirmation: stopConfirmation?.trim() || null }),
     // Whether a sequence is in order depends on them: they are reviewed anew.
     ...(quietHours !== undefined && {
       quietStart: quietHours?.start ?? null,
@@ -71,6 +84,19 @@ export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: Wor
   return result;
 }
 
+/** Lets first contacts go on that the dispatcher has held. It holds them again only when another device becomes restricted. */
+export async function releaseFirstContacts({ db, bell }: WorkspaceWrites): Promise<Result<string>> {
+  const result = await db.write(async (tx) => {
+    await tx
+      .update(workspaces)
+      .set({ firstContactsHeldAt: null, firstContactsReleasedAt: sql`clock_timestamp()` })
+      .where(and(eq(workspaces.id, db.id), isNotNull(workspaces.firstContactsHeldAt)));
+    return ok(db.id);
+  });
+  if (result.ok) bell.ring("devices"); // the dispatcher looks for work at once
+  return result;
+}
+
 /** An active sequence that could never send again. */
 async function silencedSequence(tx: Tx, workspaceId: string, quietHours: QuietHours): Promise<UserError | undefined> {
   const scheduled = await tx
@@ -85,12 +111,13 @@ async function silencedSequence(tx: Tx, workspaceId: string, quietHours: QuietHo
 }
 
 const MAX_NAME_LENGTH = 200;
+const MAX_CONFIRMATION_LENGTH = 1000;
 
 const LEAST = 1;
 const MAX_CAP_MESSAGES = 100;
 const MAX_CAP_HOURS = 8760;
 
-function problemsOf({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling }: WorkspaceChange): UserError[] {
+function problemsOf({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopWords, stopConfirmation, greetings, formOfAddress }: WorkspaceChange): UserError[] {
   const problems: UserError[] = [];
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A workspace's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
@@ -110,6 +137,16 @@ function problemsOf({ name, timeZone, defaultCountry, quietHours, frequencyCap, 
   }
   if (hourlyCeiling != null && hourlyCeiling < LEAST) {
     problems.push(invalid(`hourlyCeiling must be at least ${LEAST}, not ${hourlyCeiling}; null takes it away.`, "input", "hourlyCeiling"));
+  }
+  for (const [field, value] of Object.entries({ stopWords, greetings, formOfAddress })) {
+    if (value === null) problems.push(invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field));
+  }
+  const address = formOfAddress == null ? undefined : formOfAddressProblem(formOfAddress);
+  if (address) problems.push(invalid(address, "input", "formOfAddress"));
+  const confirmationLength = stopConfirmation?.trim().length ?? 0;
+  if (confirmationLength > MAX_CONFIRMATION_LENGTH) {
+    const message = `The confirmation has ${confirmationLength} characters; at most ${MAX_CONFIRMATION_LENGTH.toLocaleString("en")} are allowed.`;
+    problems.push(invalid(message, "input", "stopConfirmation"));
   }
   return problems;
 }

@@ -6,6 +6,7 @@ import { payload, payloadType } from "../graphql/payload.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
 import type { WorkerStats } from "./fleet-view.ts";
 import { DeviceRef, DeviceStatusEnum } from "./refs.ts";
+import type { TransportName } from "./input.ts";
 import { loadScore } from "./score.ts";
 import {
   countDevices,
@@ -19,10 +20,12 @@ import {
   resumeDevice,
   updateDevice,
   type DeviceLoad,
+  type DeviceStatus,
 } from "./service.ts";
 
 const Transport = builder.enumType("Transport", {
   values: {
+    WHATSAPP: {},
     SIMULATOR: { description: "Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos." },
   } as const,
 });
@@ -56,8 +59,9 @@ DeviceRef.implement({
   description: "One sender: a WhatsApp account linked as a device, or a simulated one.",
   fields: (t) => ({
     name: t.exposeString("name"),
-    transport: t.field({ type: Transport, resolve: ({ transport }) => transport as "SIMULATOR" }),
-    status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as "ONLINE" }),
+    transport: t.field({ type: Transport, resolve: ({ transport }) => transport as TransportName }),
+    phone: t.expose("phone", { type: "PhoneNumber", nullable: true, description: "Its own number, known once it is paired." }),
+    status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as DeviceStatus }),
     statusReason: t.exposeString("statusReason", {
       nullable: true,
       description: "Why it is in this status, in words an operator can act on.",
@@ -137,7 +141,7 @@ builder.queryFields((t) => ({
 const CreateDeviceInput = builder.inputType("CreateDeviceInput", {
   fields: (t) => ({
     name: t.string({ required: true }),
-    transport: t.field({ type: Transport, required: true }),
+    transport: t.field({ type: Transport, required: true, defaultValue: "WHATSAPP" }),
     hourlyLimit: t.int({ required: true, defaultValue: 80 }),
     dailyLimit: t.int({ required: true, defaultValue: 800 }),
     simulatedLatencyMs: t.int({ description: "SIMULATOR only: how long a send takes, and what share of sends fails (0 to 1)." }),
@@ -155,7 +159,7 @@ const UpdateDeviceInput = builder.inputType("UpdateDeviceInput", {
   }),
 });
 
-const DevicePayload = payloadType<string>("DevicePayload", (t) => ({
+export const DevicePayload = payloadType<string>("DevicePayload", (t) => ({
   device: t.field({ type: DeviceRef, nullable: true, resolve: ({ value }) => value }),
 }));
 

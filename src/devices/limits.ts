@@ -47,10 +47,12 @@ export function createAttemptWindow(sendDeadlineMs: number, history: readonly nu
 
   return {
     record(at) {
-      // In order even where the clock was set back; nearly always this is the end.
-      attempts.splice(firstAfter(attempts, at), 0, at);
+      const last = attempts.at(-1);
+      if (last === undefined || last <= at) attempts.push(at);
+      else attempts.splice(firstAfter(attempts, at), 0, at); // in order, even where the clock was set back
       // A day and the deadline is as far as any limit looks back; keeping more would grow without end.
-      attempts.splice(0, firstAfter(attempts, at - DAY_MS - sendDeadlineMs));
+      const outdated = at - DAY_MS - sendDeadlineMs;
+      if ((attempts[0] ?? Infinity) <= outdated) attempts.splice(0, firstAfter(attempts, outdated));
     },
     forget(at) {
       const index = attempts.lastIndexOf(at);
@@ -58,9 +60,9 @@ export function createAttemptWindow(sendDeadlineMs: number, history: readonly nu
     },
     messagesHour: (now) => attemptsWithin(attempts, HOUR_MS, now),
     messagesToday: (now) => attemptsWithin(attempts, DAY_MS, now),
-    nextAttemptAt: (limits, now) => Math.max(now, ...limits.map((limit) => nextAttemptAt(attempts, limit, sendDeadlineMs, now))),
+    nextAttemptAt: (limits, now) => limits.reduce((next, limit) => Math.max(next, nextAttemptAt(attempts, limit, sendDeadlineMs, now)), now),
     room: (limits, now) =>
-      Math.max(0, Math.min(...limits.map((limit) => limit.attempts - attemptsWithin(attempts, limit.windowMs + sendDeadlineMs, now)))),
+      Math.max(0, limits.reduce((room, limit) => Math.min(room, limit.attempts - attemptsWithin(attempts, limit.windowMs + sendDeadlineMs, now)), Infinity)),
   };
 }
 

@@ -1,7 +1,19 @@
 import { builder } from "../graphql/builder.ts";
 import { nodeRef } from "../graphql/node.ts";
-import { DEVICE_STATUSES, devicesById, type Device } from "./service.ts";
+import { devicesById, type Device, type DeviceStatus } from "./service.ts";
 
-export const DeviceStatusEnum = builder.enumType("DeviceStatus", { values: DEVICE_STATUSES });
+const STATUSES = {
+  UNPAIRED: { description: "Nobody has linked it to an account yet." },
+  PAIRING: { description: "Its codes are being shown by devicePairing." },
+  CONNECTING: {},
+  ONLINE: {},
+  OFFLINE: { description: "Disconnected; it comes back by itself." },
+  LOGGED_OUT: { description: "Unlinked on its phone or by logoutDevice. It has to be paired again." },
+  REPLACED: { description: "Another connection took its session over." },
+  RESTRICTED: { description: "WhatsApp restricts what it may send. People it has written with are still answered; first contacts bound to it wait." },
+  BANNED: { description: "WhatsApp has closed its account." },
+} as const satisfies Record<DeviceStatus, { description?: string }>;
+
+export const DeviceStatusEnum = builder.enumType("DeviceStatus", { values: STATUSES });
 
 export const DeviceRef = nodeRef<Device>("Device", (ids, { db }) => devicesById(db, ids));

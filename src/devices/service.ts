@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, sql, type SQL } from "drizzle-orm";
+import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, like, or, sql, type SQL } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { idempotent } from "../access/idempotency.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
@@ -6,16 +6,17 @@ import { devices } from "../db/tables/devices.ts";
 import { flows } from "../db/tables/flows.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
-import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import { ok, refused, type Result } from "../lib/errors.ts";
+import { PAIR_FIRST, type SessionStatus } from "../transports/transport.ts";
+import { deviceProblems, type DeviceChange, type NewDevice, type TransportName } from "./input.ts";
 
 export type Device = typeof devices.$inferSelect;
 
-export const DEVICE_STATUSES = ["CONNECTING", "ONLINE", "OFFLINE"] as const;
-export type DeviceStatus = (typeof DEVICE_STATUSES)[number];
+export type DeviceStatus = SessionStatus;
 
 export type DeviceFilter = {
   readonly status?: readonly DeviceStatus[] | null | undefined;
-  readonly transport?: "SIMULATOR" | null | undefined;
+  readonly transport?: TransportName | null | undefined;
   readonly isAvailable?: boolean | null | undefined;
   readonly isPaused?: boolean | null | undefined;
   readonly search?: string | null | undefined;
@@ -71,8 +72,15 @@ const matching = (db: WorkspaceDb, filter: DeviceFilter) =>
     filter.transport ? eq(devices.transport, filter.transport) : undefined,
     filter.isAvailable == null ? undefined : sql`${available} = ${filter.isAvailable}`,
     filter.isPaused == null ? undefined : filter.isPaused ? isNotNull(devices.pausedAt) : isNull(devices.pausedAt),
-    filter.search ? ilike(devices.name, `%${filter.search.replace(/[\\%_]/g, "\\$&")}%`) : undefined,
+    filter.search ? isFoundBy(filter.search) : undefined,
   );
+
+function isFoundBy(text: string): SQL | undefined {
+  const inName = ilike(devices.name, `%${text.replace(/[\\%_]/g, "\\$&")}%`);
+  // Numbers are stored without plus sign and trunk prefix.
+  const digits = /^[\d\s()+.-]+$/.test(text) ? text.replace(/\D/g, "").replace(/^0+/, "") : "";
+  return digits === "" ? inName : or(inName, like(devices.phone, `%${digits}%`));
+}
 
 const VALUES = {
   NAME: { value: sql`${devices.name}`, type: "text" },
@@ -106,14 +114,8 @@ export async function countDevices(db: WorkspaceDb, filter: DeviceFilter): Promi
   return { total: await db.read((tx) => tx.$count(devices, matching(db, filter))), isExact: true };
 }
 
-export type NewDevice = {
-  readonly name: string;
-  readonly transport: "SIMULATOR";
-  readonly hourlyLimit: number;
-  readonly dailyLimit: number;
-  readonly simulatedLatencyMs?: number | null | undefined;
-  readonly simulatedFailureRate?: number | null | undefined;
-};
+/** Until a node has looked at it. */
+const UNPAIRED = { status: "UNPAIRED", statusReason: PAIR_FIRST } as const;
 
 export async function createDevice(
   { db, bell }: DeviceWrites,
@@ -128,6 +130,7 @@ export async function createDevice(
         ...rest,
         workspaceId: db.id,
         name: name.trim(),
+        ...(input.transport === "WHATSAPP" && UNPAIRED),
         ...(simulatedLatencyMs != null && { simulatedLatencyMs }),
         ...(simulatedFailureRate != null && { simulatedFailureRate }),
       };
@@ -138,12 +141,6 @@ export async function createDevice(
   if (result.ok) bell.ring("devices");
   return result;
 }
-
-export type DeviceChange = {
-  readonly name?: string | null | undefined;
-  readonly hourlyLimit?: number | null | undefined;
-  readonly dailyLimit?: number | null | undefined;
-};
 
 export async function updateDevice(writes: DeviceWrites, id: string, change: DeviceChange): Promise<Result<string>> {
   const problems = deviceProblems(change);
@@ -194,34 +191,3 @@ export async function deleteDevice({ db, bell }: DeviceWrites, id: string): Prom
 const own = (db: WorkspaceDb, id: string) => and(eq(devices.workspaceId, db.id), eq(devices.id, id));
 
 const notFound = (): Result<never> => refused({ code: "NOT_FOUND", message: "There is no device with this id.", field: ["id"] });
-
-const MAX_NAME_LENGTH = 200;
-const MAX_LIMIT = 100_000;
-const MAX_LATENCY_MS = 600_000;
-
-function deviceProblems(input: DeviceChange & Pick<Partial<NewDevice>, "simulatedLatencyMs" | "simulatedFailureRate">): UserError[] {
-  const problems: UserError[] = [];
-  const { name, simulatedLatencyMs: latency, simulatedFailureRate: rate } = input;
-  if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
-    problems.push(invalid(`A device's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
-  }
-  for (const field of ["hourlyLimit", "dailyLimit"] as const) {
-    const limit = input[field];
-    if (limit !== undefined && (limit === null || limit < 1 || limit > MAX_LIMIT)) {
-      problems.push(invalid(`${field} must be a number from 1 to ${MAX_LIMIT.toLocaleString("en")}, not ${limit}.`, "input", field));
-    }
-  }
-  if (latency != null && (latency < 0 || latency > MAX_LATENCY_MS)) {
-    problems.push(
-      invalid(
-        `simulatedLatencyMs must be 0 to ${MAX_LATENCY_MS.toLocaleString("en")} milliseconds, not ${latency}.`,
-        "input",
-        "simulatedLatencyMs",
-      ),
-    );
-  }
-  if (rate != null && !(rate >= 0 && rate <= 1)) {
-    problems.push(invalid(`simulatedFailureRate is a share from 0 to 1, not ${rate}.`, "input", "simulatedFailureRate"));
-  }
-  return problems;
-}

@@ -5,7 +5,8 @@ import type { Logger } from "../lib/logger.ts";
 import { type StatusChange, writeStatusChanges } from "./status.ts";
 
 const GATHER_MS = 10;
-const RETRY_MS = 1000;
+/** Not a second, which the simulation takes for the wait of a loop that has nothing to do, and passes over. */
+const RETRY_MS = 750;
 
 /** Takes the sessions' changes of state and writes them down in their order, gathered over all devices: 3,000 that come up together are a
  *  few statements. */

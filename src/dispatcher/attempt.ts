@@ -1,7 +1,9 @@
 // The point of no return. After this has committed, the message may be on the wire, and it is never tried again.
 
 import type pg from "pg";
-import { textArray } from "../db/arrays.ts";
+import { plainArray, plainColumn, textArray } from "../db/arrays.ts";
+import { TEXT_REVISION } from "./claim.ts";
+import { HAS_RATION, NEEDS_NO_RATION, takeRations } from "./rations.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 
 export type AttemptRequest = {
@@ -10,13 +12,13 @@ export type AttemptRequest = {
   readonly attemptId: string;
   readonly deviceId: string;
   readonly text: string;
-  /** The sequence's revision that the text was rendered from. */
+  /** What the text was rendered from. */
   readonly revision: number;
-  /** Its workspace had a frequency cap when it was claimed. */
-  readonly isCapped: boolean;
+  /** Its workspace had a frequency cap or an hourly ceiling when it was claimed. */
+  readonly isRationed: boolean;
 };
 
-/** Why nothing may be sent: `gone`, somebody else has it or it is settled; `not_now`, paused, put off or outside its time since it was claimed; `edited`,
+/** Why nothing may be sent: `gone`, somebody else has it or it is settled; `not_now`, paused, held, put off or outside its time since it was claimed; `edited`,
  *  to be rendered anew; `opted_out` and `stopped`, never to be sent; `superseded`, a retry that a later step has overtaken; `lease_lost`, this node has
  *  been taken for dead. */
 export type Hindrance = "gone" | "not_now" | "edited" | "opted_out" | "stopped" | "superseded" | "lease_lost";
@@ -24,10 +26,6 @@ export type Hindrance = "gone" | "not_now" | "edited" | "opted_out" | "stopped" 
 export type AttemptAnswer = { readonly attempted: true } | { readonly attempted: false; readonly hindrance: Hindrance; readonly stopReason: string | null };
 
 const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
-
-/** When the person `p` may be written to next under the cap of workspace `w`: as with the devices' limits, an attempt counts for the window and the send
- *  deadline, after which it can be on the wire no more. */
-const CAP_ROOM = `p.attempted_at[cardinality(p.attempted_at) - w.cap_messages + 1] + make_interval(hours => w.cap_hours) + ${SEND_DEADLINE}`;
 
 /** What a flow's enrolment `e` must be like: the flow is where it stands; or it is a retry, which goes beside it, but never after a later step. */
 const IS_ITS_TURN = `CASE WHEN f.retry_of IS NULL THEN e.current_flow_id = f.id AND e.status = 'ACTIVE'
@@ -38,42 +36,18 @@ const IS_OPEN = `a.paused_at IS NULL AND a.open_from <= clock_timestamp() AND a.
 
 const IS_DUE = "f.due_at <= clock_timestamp() - a.pause_offset";
 
-const attempt = `
+/** First contacts may have been held since it was claimed. */
+const IS_NOT_HELD = "(o.first_contacts_held_at IS NULL OR l.last_replied_at IS NOT NULL)";
+
+const IS_ALLOWED = `l.opted_out_at IS NULL AND ${IS_ITS_TURN} AND ${IS_DUE} AND ${IS_OPEN} AND ${IS_NOT_HELD}`;
+
+/** `rations`: SQL before the attempt, and its condition. */
+const attempt = (rations: string, hasRation: string) => `
   WITH lease AS MATERIALIZED (                   -- whoever takes this node for dead deletes the row, and waits until this has committed; a node
     SELECT FROM nodes WHERE id = $1              -- that was paused finds it gone. Without the lock an attempt committed 0.8 s after the takeover
        FOR KEY SHARE),                           -- (measured).
   wanted AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::boolean[]) AS w(flow_id, attempt_id, device_id, text, revision, is_capped)),
-  next_of_lead AS MATERIALIZED (                 -- under a cap, one message a person and batch: the oldest enrolment's, also before one that is due
-    SELECT DISTINCT ON (f.lead_id) f.lead_id, f.workspace_id, f.id, f.lane_id
-      FROM wanted w JOIN flows f ON f.id = w.flow_id JOIN enrollments e ON e.id = f.enrollment_id JOIN lanes a ON a.id = f.lane_id
-      JOIN sequences s ON s.id = f.sequence_id AND s.revision = w.revision      -- what will not be attempted now must not take the room
-      JOIN leads l ON l.id = f.lead_id AND l.opted_out_at IS NULL
-     WHERE w.is_capped AND f.queued AND ${IS_DUE} AND ${IS_OPEN} AND ${IS_ITS_TURN}
-       AND NOT EXISTS (
-           SELECT FROM enrollments older JOIN flows o ON o.id = older.current_flow_id JOIN lanes b ON b.id = o.lane_id
-            WHERE older.lead_id = f.lead_id AND older.id < f.enrollment_id AND older.status = 'ACTIVE' AND o.queued AND b.paused_at IS NULL
-              AND o.due_at <= clock_timestamp() - b.pause_offset AND clock_timestamp() BETWEEN b.open_from AND b.open_until)
-     ORDER BY f.lead_id, f.enrollment_id, f.id),
-  admitted AS (                                  -- who wins the person's row has the room: two nodes can't both
-    INSERT INTO lead_pace AS p (lead_id, workspace_id, attempted_at)
-    SELECT lead_id, workspace_id, ARRAY[clock_timestamp()] FROM next_of_lead WHERE EXISTS (SELECT FROM lease) ORDER BY lead_id
-        ON CONFLICT (lead_id) DO UPDATE
-       SET attempted_at = p.attempted_at[greatest(1, cardinality(p.attempted_at) - 98):] || clock_timestamp()
-     WHERE (SELECT coalesce(${CAP_ROOM} <= clock_timestamp(), true) FROM workspaces w WHERE w.id = p.workspace_id)
-    RETURNING lead_id),
-  deferred AS (                                  -- set aside until there is room, or a million of them would stand in front of what can be sent
-    UPDATE flows f
-       SET deferred_from = coalesce(f.deferred_from, f.due_at),
-           due_at = greatest(${CAP_ROOM}, clock_timestamp() + interval '1 second') - a.pause_offset
-      FROM next_of_lead n JOIN lead_pace p ON p.lead_id = n.lead_id JOIN workspaces w ON w.id = n.workspace_id JOIN lanes a ON a.id = n.lane_id
-     WHERE f.id = n.id AND f.queued AND n.lead_id NOT IN (SELECT lead_id FROM admitted)),
-  outranked AS (                                 -- behind the older enrolment's: first in line, it would be given to its device before that one for ever
-    UPDATE flows f
-       SET deferred_from = coalesce(f.deferred_from, f.due_at), due_at = clock_timestamp() + interval '1 second' - a.pause_offset
-      FROM wanted w, lanes a
-     WHERE f.id = w.flow_id AND a.id = f.lane_id AND w.is_capped AND f.queued AND EXISTS (SELECT FROM lease) AND ${IS_DUE} AND ${IS_OPEN}
-       AND f.id NOT IN (SELECT id FROM next_of_lead)),
+    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[]) WITH ORDINALITY AS w(flow_id, attempt_id, device_id, text, revision, place)),${rations}
   attempted AS (
     UPDATE flows f
        SET queued = false, status = 'PROCESSING', attempt_id = w.attempt_id, attempted_at = coalesce(f.attempted_at, clock_timestamp()),
@@ -84,9 +58,9 @@ const attempt = `
        AND f.settled_at IS NULL                  -- a repeat that comes after rescue has settled it
        AND (f.attempt_id = w.attempt_id          -- this very call again, its answer having been lost: what came after the attempt is too late
             OR f.queued                          -- once, ever: asked again of the row's newest version, which another may have taken meanwhile
-               AND l.opted_out_at IS NULL AND ${IS_ITS_TURN} AND ${IS_DUE} AND ${IS_OPEN}
-               AND s.revision = w.revision       -- the text was rendered before an edit
-               AND (o.cap_messages IS NULL OR f.id IN (SELECT n.id FROM next_of_lead n JOIN admitted USING (lead_id))))
+               AND ${IS_ALLOWED}
+               AND ${TEXT_REVISION} = w.revision   -- the text was rendered before an edit
+               AND ${hasRation})
     RETURNING f.id, f.workspace_id, f.device_id, f.attempted_at),
   history AS (
     INSERT INTO device_attempts (workspace_id, device_id, flow_id, at)
@@ -99,8 +73,9 @@ const attempt = `
               WHEN l.id IS NULL OR e.id IS NULL OR e.status = 'STOPPED' AND e.stop_reason <> 'FLOW_FAILED' THEN 'stopped'
               WHEN f.retry_of IS NULL AND (e.current_flow_id <> f.id OR e.status NOT IN ('ACTIVE', 'PAUSED')) THEN 'stopped'
               WHEN f.retry_of IS NOT NULL AND is_superseded(f.enrollment_id, f.step_id, f.retry_of) THEN 'superseded'
-              WHEN e.status = 'PAUSED' OR NOT (${IS_DUE} AND ${IS_OPEN}) OR w.is_capped THEN 'not_now'
-              WHEN s.revision <> w.revision THEN 'edited'
+              WHEN e.status = 'PAUSED' OR NOT (${IS_DUE} AND ${IS_OPEN} AND ${IS_NOT_HELD}) THEN 'not_now'
+              WHEN ${TEXT_REVISION} <> w.revision THEN 'edited'
+              WHEN NOT (${NEEDS_NO_RATION}) THEN 'not_now'
               ELSE 'gone' END AS hindrance
     FROM wanted w
     LEFT JOIN flows f ON f.id = w.flow_id
@@ -108,22 +83,25 @@ const attempt = `
     LEFT JOIN enrollments e ON e.id = f.enrollment_id
     LEFT JOIN lanes a ON a.id = f.lane_id
     LEFT JOIN sequences s ON s.id = f.sequence_id
+    LEFT JOIN workspaces o ON o.id = f.workspace_id
    WHERE w.flow_id NOT IN (SELECT id FROM attempted)`;
+
+/** Most workspaces have no rations, and their attempts cost a tenth less without them. */
+const plainAttempt = attempt("", NEEDS_NO_RATION);
+const rationedAttempt = attempt(takeRations(IS_ALLOWED), HAS_RATION);
 
 /** Attempts a batch, in one statement. Answers in the order of the requests. Rejects where Postgres gave no answer: then each may or may not
  *  be attempted, and the same requests can be repeated. */
 export async function attemptFlows(pool: pg.Pool, nodeId: string, requests: readonly AttemptRequest[]): Promise<AttemptAnswer[]> {
   const { rows } = await pool.query<{ flow_id: string; hindrance: Hindrance; stop_reason: string | null }>({
-    name: "attempt",
-    text: attempt,
+    ...(requests.some(({ isRationed }) => isRationed) ? { name: "rationed_attempt", text: rationedAttempt } : { name: "attempt", text: plainAttempt }),
     values: [
       nodeId,
-      textArray(requests.map((request) => request.flowId)),
-      textArray(requests.map((request) => request.attemptId)),
-      textArray(requests.map((request) => request.deviceId)),
+      plainColumn(requests, (request) => request.flowId),
+      plainColumn(requests, (request) => request.attemptId),
+      plainColumn(requests, (request) => request.deviceId),
       textArray(requests.map((request) => request.text)),
-      textArray(requests.map((request) => String(request.revision))),
-      textArray(requests.map((request) => String(request.isCapped))),
+      plainColumn(requests, (request) => request.revision),
     ],
   });
   const hindered = new Map(rows.map((row) => [row.flow_id, row]));
@@ -137,6 +115,6 @@ const ATTEMPTED: AttemptAnswer = { attempted: true };
 
 /** The flows that nobody holds locked at this moment. */
 export async function unlockedFlows(pool: pg.Pool, flowIds: readonly string[]): Promise<Set<string>> {
-  const { rows } = await pool.query<{ id: string }>("SELECT f.id FROM unnest($1::uuid[]) AS w(id) JOIN flows f ON f.id = w.id FOR UPDATE OF f SKIP LOCKED", [textArray(flowIds)]);
+  const { rows } = await pool.query<{ id: string }>("SELECT f.id FROM unnest($1::uuid[]) AS w(id) JOIN flows f ON f.id = w.id FOR UPDATE OF f SKIP LOCKED", [plainArray(flowIds)]);
   return new Set(rows.map((row) => row.id));
 }

@@ -2,7 +2,8 @@
 // nothing to rescue and nothing to lose when the process dies here. A row that two have read costs one of them a lost race at the attempt.
 
 import type pg from "pg";
-import { textArray } from "../db/arrays.ts";
+import { plainArray, plainColumn } from "../db/arrays.ts";
+import type { Greeter } from "../messages/greeting.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 import { SLOTS, type Slice } from "./slices.ts";
 
@@ -10,17 +11,26 @@ export type ClaimedFlow = {
   readonly id: string;
   readonly workspaceId: string;
   readonly boundDeviceId: string | null;
+  /** The device that the lead has written to last; null where it has written to none. */
+  readonly repliedDeviceId: string | null;
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
-  /** The sequence's revision that `template` belongs to. */
+  /** Of the sequence and the workspace's greetings, that `template` and `greeter` belong to. */
   readonly revision: number;
-  /** Its workspace has a frequency cap. */
-  readonly isCapped: boolean;
+  /** Its workspace has a frequency cap or an hourly ceiling. */
+  readonly isRationed: boolean;
   /** Null where the step was removed while the lead waited on it. */
   readonly template: string | null;
+  /** Null where its sequence does not greet. */
+  readonly greeter: LocalGreeter | null;
+  /** Its sequence's texts vary. */
+  readonly isVaried: boolean;
   /** Null where it was deleted by SQL. */
   readonly lead: Recipient | null;
 };
+
+/** The workspace's, in the zone of the flow's lane. */
+export type LocalGreeter = Greeter & { readonly utcOffsetSeconds: number };
 
 export type Recipient = {
   readonly phone: string;
@@ -48,6 +58,12 @@ export type Claim = {
 
 const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
 
+/** SQL: what a text of sequence `s` and workspace `o` was made from. Both only ever grow: their sum is the same where neither has. */
+export const TEXT_REVISION = "s.revision + o.greetings_revision";
+
+/** SQL: what is read of lead `l`. */
+const RECIPIENT = "l.phone, l.name, l.niche, l.attributes, l.replied_device_id";
+
 const claim = `
   WITH share AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[]) AS s(workspace_id, flows, slot_from, slot_until)),
@@ -61,7 +77,7 @@ const claim = `
   due AS (
     SELECT s.workspace_id, s.flows AS wanted, d.*, d.place = s.depth AS is_last
       FROM open_lanes s CROSS JOIN LATERAL (
-        SELECT f.id, f.bound_device_id, f.lead_id, f.sequence_id, f.step_id, f.due_at + s.pause_offset AS due_wall, row_number() OVER (ORDER BY f.due_at, f.id) AS place
+        SELECT f.id, f.bound_device_id, f.lead_id, f.lane_id, f.sequence_id, f.step_id, f.due_at + s.pause_offset AS due_wall, row_number() OVER (ORDER BY f.due_at, f.id) AS place
           FROM flows f
          WHERE f.lane_id = s.lane_id AND f.queued
            AND f.due_at <= statement_timestamp() - s.pause_offset   -- lane time: a lane that stood still for an hour is an hour behind. Not
@@ -74,33 +90,54 @@ const claim = `
          ORDER BY f.due_at, f.id LIMIT s.depth) AS d),
   picked AS (
     SELECT * FROM (SELECT d.*, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.due_wall, d.id) AS turn FROM due d) AS d WHERE d.turn <= d.wanted)
-  SELECT p.id, p.workspace_id, p.bound_device_id, p.sequence_id, p.step_id, p.is_last, p.turn = p.wanted AS is_full, l.phone, l.name, l.niche, l.attributes
+  SELECT p.id, p.workspace_id, p.bound_device_id, p.lane_id, p.sequence_id, p.step_id, p.is_last, p.turn = p.wanted AS is_full, ${RECIPIENT}
     FROM picked p
     LEFT JOIN LATERAL (                                             -- closed (OFFSET 0): looked up by key, where a join read a million leads.
-      SELECT phone, name, niche, nullif(attributes, '{}') AS attributes FROM leads WHERE id = p.lead_id OFFSET 0) AS l ON true   -- LEFT: SQL may have deleted it
+      SELECT phone, name, niche, nullif(attributes, '{}') AS attributes, replied_device_id FROM leads WHERE id = p.lead_id OFFSET 0) AS l ON true   -- LEFT: SQL may have deleted it
    ORDER BY p.due_wall, p.id`;
 
 // Asked once per step, not once per flow: ten thousand flows have a hundred texts between them. Text and revision are of one moment, so that a text from
 // before an edit is known as such.
 const steps = `
-  SELECT w.step_id, s.min_delay_seconds, s.max_delay_seconds, s.revision, st.message_text, o.cap_messages IS NOT NULL AS is_capped
+  SELECT w.step_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, s.greeting, s.visible_variation,
+         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
     FROM unnest($1::uuid[], $2::uuid[]) AS w(step_id, sequence_id) JOIN sequences s ON s.id = w.sequence_id JOIN workspaces o ON o.id = s.workspace_id LEFT JOIN sequence_steps st ON st.id = w.step_id`;
 
-type Row = {
+// Asked after the steps, never before: greetings that were changed in between are newer than the revision, and the attempt refuses them.
+const greeters = `
+  SELECT a.id AS lane_id, o.greetings, o.form_of_address,
+         extract(epoch FROM (statement_timestamp() AT TIME ZONE zone.name) - (statement_timestamp() AT TIME ZONE 'UTC'))::int AS utc_offset_seconds
+    FROM unnest($1::bigint[]) AS w(lane_id) JOIN lanes a ON a.id = w.lane_id JOIN workspaces o ON o.id = a.workspace_id
+   CROSS JOIN LATERAL (SELECT sound_zone(a.time_zone) AS name OFFSET 0) AS zone`;
+
+type Row = ClaimedRow & { is_last: boolean; is_full: boolean };
+
+export type ClaimedRow = {
   id: string;
   workspace_id: string;
   bound_device_id: string | null;
+  lane_id: number;
   sequence_id: string;
   step_id: string;
-  is_last: boolean;
-  is_full: boolean;
   phone: string | null;
   name: string | null;
   niche: string | null;
   attributes: Record<string, unknown> | null;
+  replied_device_id: string | null;
 };
 
-type Step = { step_id: string; min_delay_seconds: number; max_delay_seconds: number; revision: number; message_text: string | null; is_capped: boolean };
+type Step = {
+  step_id: string;
+  min_delay_seconds: number;
+  max_delay_seconds: number;
+  revision: number;
+  message_text: string | null;
+  greeting: boolean;
+  visible_variation: boolean;
+  is_rationed: boolean;
+};
+
+type GreeterRow = { lane_id: number; greetings: Greeter["greetings"]; form_of_address: string; utc_offset_seconds: number };
 
 const NO_ATTRIBUTES = {};
 
@@ -112,13 +149,13 @@ export async function claimFlows(pool: pg.Pool, shares: readonly ClaimShare[], k
         name: "claim",
         text: claim,
         values: [
-          textArray(shares.map((share) => share.workspaceId)),
-          textArray(shares.map((share) => String(share.flows))),
-          textArray(shares.map((share) => String(share.slice.from))),
-          textArray(shares.map((share) => String(share.slice.until))),
-          textArray(held),
-          textArray(keepers.free),
-          textArray(keepers.busy),
+          plainColumn(shares, (share) => share.workspaceId),
+          plainColumn(shares, (share) => share.flows),
+          plainColumn(shares, (share) => share.slice.from),
+          plainColumn(shares, (share) => share.slice.until),
+          plainArray(held),
+          plainArray(keepers.free),
+          plainArray(keepers.busy),
           isDeep,
         ],
       })
@@ -131,24 +168,41 @@ export async function claimFlows(pool: pg.Pool, shares: readonly ClaimShare[], k
   return { flows: await withSteps(pool, rows), isMore: rows.some((row) => row.is_full) };
 }
 
-async function withSteps(pool: pg.Pool, rows: readonly Row[]): Promise<ClaimedFlow[]> {
+export async function withSteps(pool: pg.Pool, rows: readonly ClaimedRow[]): Promise<ClaimedFlow[]> {
   if (rows.length === 0) return [];
-  const sequenceOf = new Map(rows.map((row) => [row.step_id, row.sequence_id]));
-  const found = await pool.query<Step>({ name: "claimed_steps", text: steps, values: [textArray([...sequenceOf.keys()]), textArray([...sequenceOf.values()])] });
-  const stepOf = new Map(found.rows.map((step) => [step.step_id, step]));
-  return rows.flatMap((row) => {
+  const firstOf = new Map<string, ClaimedRow>();
+  for (const row of rows) if (!firstOf.has(row.step_id)) firstOf.set(row.step_id, row);
+  const sequenceIds = Array.from(firstOf.values(), (row) => row.sequence_id);
+  const found = await pool.query<Step>({ name: "claimed_steps", text: steps, values: [plainArray([...firstOf.keys()]), plainArray(sequenceIds)] });
+  // One text of the workspace's id for all of a step's flows, or each would keep its own.
+  const stepOf = new Map(found.rows.map((step) => [step.step_id, { ...step, workspaceId: firstOf.get(step.step_id)?.workspace_id ?? "" }]));
+  const greeterOf = await greetersOf(pool, new Set(rows.filter((row) => stepOf.get(row.step_id)?.greeting).map((row) => row.lane_id)));
+  const flows: ClaimedFlow[] = [];
+  for (const row of rows) {
     const step = stepOf.get(row.step_id);
-    if (step === undefined) return []; // its sequence was deleted by SQL meanwhile
-    return {
+    if (step === undefined) continue; // its sequence was deleted by SQL meanwhile
+    flows.push({
       id: row.id,
-      workspaceId: row.workspace_id,
+      workspaceId: step.workspaceId,
       boundDeviceId: row.bound_device_id,
+      repliedDeviceId: row.replied_device_id,
       minDelaySeconds: step.min_delay_seconds,
       maxDelaySeconds: step.max_delay_seconds,
       revision: step.revision,
-      isCapped: step.is_capped,
+      isRationed: step.is_rationed,
       template: step.message_text,
+      greeter: greeterOf.get(row.lane_id) ?? null,
+      isVaried: step.visible_variation,
       lead: row.phone === null ? null : { phone: row.phone, name: row.name, niche: row.niche, attributes: row.attributes ?? NO_ATTRIBUTES },
-    };
-  });
+    });
+  }
+  return flows;
+}
+
+async function greetersOf(pool: pg.Pool, laneIds: ReadonlySet<number>): Promise<ReadonlyMap<number, LocalGreeter>> {
+  if (laneIds.size === 0) return new Map();
+  const { rows } = await pool.query<GreeterRow>({ name: "claimed_greeters", text: greeters, values: [plainArray([...laneIds])] });
+  return new Map(
+    rows.map((row) => [row.lane_id, { greetings: row.greetings, formOfAddress: row.form_of_address, utcOffsetSeconds: row.utc_offset_seconds }]),
+  );
 }

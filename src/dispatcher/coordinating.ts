@@ -96,7 +96,7 @@ export function beginCoordinating({ pool, nodeId, clock, logger, bell, settings,
     enroller,
     rescuer,
     createNoDeviceSweeper({ pool, clock, logger, intervalMs, settleAll }),
-    createUpkeep({ pool, clock, logger, onStopped: ringEvents }),
+    createUpkeep({ pool, clock, logger, settleAll, onStopped: ringEvents }),
     createSweep({ pool, clock, logger }),
   ];
   const silences = [bell.listen("enrollment", enroller.wake), bell.listen("devices", placing.wake)];

@@ -2,6 +2,7 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { appendEvents } from "../events/append.ts";
 import type { Settlement } from "../flows/settle.ts";
 
 export type FlowReceipt = { readonly flowId: string; readonly kind: "accepted" | "delivered" | "read"; readonly at: Date };
@@ -30,13 +31,13 @@ const correct = `
       FROM corrected c JOIN flows o ON o.id = c.id
      WHERE c.was_failed AND f.id = o.retried_as AND f.attempted_at IS NULL AND f.settled_at IS NULL
     RETURNING f.id, f.workspace_id, f.sequence_id),
-  logged AS (                                              -- the enrolment went on when the flow failed: it does not go on a second time
-    INSERT INTO events (workspace_id, type, flow_id, sequence_id, device_id)
-    (SELECT workspace_id, type, id, sequence_id, device_id
-       FROM corrected CROSS JOIN LATERAL (VALUES (1, 'FLOW_SENT', was_failed), (2, 'FLOW_DELIVERED', now_delivered), (3, 'FLOW_READ', now_read)) AS t(place, type, happened)
-      WHERE happened ORDER BY place)
-     UNION ALL
-    SELECT workspace_id, 'FLOW_CANCELLED', id, sequence_id, NULL FROM needless),
+  -- The enrolment went on when the flow failed: it does not go on a second time.
+  logged AS (${appendEvents(["flow_id", "sequence_id", "device_id"], `
+      SELECT place, workspace_id, type, id AS flow_id, sequence_id, device_id
+        FROM corrected CROSS JOIN LATERAL (VALUES (1, 'FLOW_SENT', was_failed), (2, 'FLOW_DELIVERED', now_delivered), (3, 'FLOW_READ', now_read)) AS t(place, type, happened)
+       WHERE happened
+       UNION ALL
+      SELECT 4, workspace_id, 'FLOW_CANCELLED', id, sequence_id, NULL FROM needless`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, sent, failed)
     SELECT workspace_id, sequence_id, count(*), -count(*) FROM corrected WHERE was_failed GROUP BY workspace_id, sequence_id)

@@ -2,11 +2,19 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import type { SessionStatus } from "../transports/transport.ts";
 
 export type DeviceRow = {
   readonly id: string;
   readonly workspaceId: string;
-  readonly transport: "SIMULATOR";
+  readonly nodeId: string;
+  readonly transport: "SIMULATOR" | "WHATSAPP";
+  readonly status: SessionStatus;
+  readonly statusReason: string | null;
+  readonly restrictedUntil: Date | null;
+  readonly pairingRequestedAt: Date | null;
+  readonly pairingPhone: string | null;
+  readonly logoutRequestedAt: Date | null;
   readonly pausedAt: Date | null;
   readonly hourlyLimit: number;
   readonly dailyLimit: number;
@@ -22,7 +30,8 @@ export type DeviceRow = {
 export async function loadDevices(pool: pg.Pool, nodeId: string): Promise<DeviceRow[]> {
   const { rows } = await pool.query<DeviceRow>({
     name: "devices_of_node",
-    text: `SELECT id, workspace_id AS "workspaceId", transport, paused_at AS "pausedAt", hourly_limit AS "hourlyLimit", daily_limit AS "dailyLimit",
+    text: `SELECT id, workspace_id AS "workspaceId", node_id AS "nodeId", transport, status, status_reason AS "statusReason", restricted_until AS "restrictedUntil",
+                  pairing_requested_at AS "pairingRequestedAt", pairing_phone AS "pairingPhone", logout_requested_at AS "logoutRequestedAt", paused_at AS "pausedAt", hourly_limit AS "hourlyLimit", daily_limit AS "dailyLimit",
                   simulated_latency_ms AS "simulatedLatencyMs", simulated_failure_rate AS "simulatedFailureRate",
                   wanted_node_id AS "wantedNodeId", quarantined, spills
              FROM devices WHERE node_id = $1 ORDER BY id`,

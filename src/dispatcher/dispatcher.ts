@@ -5,6 +5,7 @@ import { type Clock, MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
 import { createLoop, type Loop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
 import { takesOf } from "./assign.ts";
+import { createRepliedClaim } from "./claim-replied.ts";
 import type { Fleet } from "./fleet.ts";
 import { gather } from "./gather.ts";
 
@@ -34,15 +35,13 @@ export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalM
   let mendedAt = clock.monotonic();
   let syncedAt = -Infinity;
 
+  const claimReplied = createRepliedClaim(pool);
+
   const dispatch = async () => {
     const horizon = { horizonMs: intervalMs, sendMs: fleet.averageSendMs() };
-    const devices = fleet.assignable().flatMap((device) => {
-      const takes = takesOf(device, horizon);
-      return takes > 0 ? [{ ...device, takes }] : [];
-    });
+    const devices = fleet.assignable().filter((device) => takesOf(device, horizon) > 0);
     if (devices.length === 0) return;
-    const work = await gather({ pool, nodeId, devices, horizon, claimBatch, keepers: fleet.keepers(), held: fleet.held(), hourLoad: fleet.hourLoad });
-    fleet.give(work.flows, work.assignments);
+    fleet.give(await gather({ pool, nodeId, claimReplied, devices, horizon, claimBatch, keepers: fleet.keepers(), held: fleet.held(), processing: fleet.processing }));
   };
 
   const cycle = async () => {

@@ -5,13 +5,12 @@ import type { FleetView } from "../devices/fleet-view.ts";
 import type { StatusLog } from "../devices/status-log.ts";
 import { type Clock, SECOND_MS } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
-import { createPlaces } from "../lib/places.ts";
 import type { Random } from "../lib/random.ts";
 import { type Receipt, SEND_DEADLINE_MS, type Transport } from "../transports/transport.ts";
 import type { AssignableDevice, Assignment } from "./assign.ts";
 import type { ClaimedFlow } from "./claim.ts";
 import { type DeviceRow, endQuarantine, loadAttempts, loadDevices, releaseDevice, writeSpilling } from "./device-rows.ts";
-import type { SendingDevice, Sent } from "./send.ts";
+import type { Send } from "./send.ts";
 import { openSeat, type Seat } from "./seat.ts";
 
 export interface Fleet extends FleetView {
@@ -21,18 +20,20 @@ export interface Fleet extends FleetView {
   assignable(): AssignableDevice[];
   /** The devices that have their people to themselves, also those that take no flows now. */
   keepers(): string[];
-  give(flows: readonly ClaimedFlow[], assignments: readonly Assignment[]): void;
+  give(assignments: readonly Assignment<ClaimedFlow>[]): void;
   /** The flows that wait in workers' queues or are in hand. */
   held(): string[];
   averageSendMs(): number;
-  /** Attempts of a workspace that count for an hour's limit now, and its flows that wait for theirs. */
-  hourLoad(workspaceId: string): number;
+  /** The flows of a workspace that its workers have in their queues or in hand. */
+  processing(workspaceId: string): number;
   retireIdle(): void;
   /** Replaces workers that are stuck. */
   mendStuck(): void;
   size(): { readonly devices: number; readonly activeWorkers: number };
   /** Waits for what is being sent, and disconnects. */
   close(): Promise<void>;
+  /** Disconnects now, whatever is being sent: others are about to open these devices. */
+  abandon(): void;
 }
 
 export type FleetOptions = {
@@ -41,11 +42,11 @@ export type FleetOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly transports: Readonly<Record<DeviceRow["transport"], Transport>>;
-  readonly sendConcurrency: number;
+  /** Devices of others are left alone. */
+  readonly transports: Readonly<Partial<Record<DeviceRow["transport"], Transport>>>;
   readonly workerIdleMs: number;
   readonly statusLog: StatusLog;
-  readonly send: (flow: ClaimedFlow, device: SendingDevice) => Promise<Sent>;
+  readonly send: Send;
   readonly onReceipt: (receipt: Receipt) => void;
   /** Devices can be opened that could not before: it is time to look. */
   readonly onReady: () => void;
@@ -59,37 +60,16 @@ export function createFleet(options: FleetOptions): Fleet {
   const { pool, nodeId, clock, random, logger, transports, statusLog } = options;
   const seats = new Map<string, Seat>();
   /** Sessions that are being ended, by device. */
-  const closing = new Map<string, Promise<void>>();
+  const closing = new Map<string, { readonly seat: Seat; readonly done: Promise<void> }>();
   /** Devices of dead nodes, and since when this node has had them, by the monotonic clock. */
   const quarantine = new Map<string, number>();
   let closed = false;
-  const places = createPlaces(options.sendConcurrency);
 
-  /** The place is waited for before the attempt: an attempted flow must not spend its deadline in a line. */
-  const sendInPlace = async (flow: ClaimedFlow, device: SendingDevice): Promise<Sent> => {
-    const turn = places.take();
-    if (turn) await turn;
-    try {
-      return closed ? "not attempted" : await options.send(flow, device);
-    } finally {
-      places.leave();
-    }
+  const open = (row: DeviceRow, history: readonly number[]) => {
+    const transport = transports[row.transport];
+    if (transport === undefined) return;
+    seats.set(row.id, openSeat({ row, transport, clock, random, history, send: options.send, onStatus: statusLog.add, onReceipt: options.onReceipt }));
   };
-
-  const open = (row: DeviceRow, history: readonly number[]) =>
-    seats.set(
-      row.id,
-      openSeat({
-        row,
-        transport: transports[row.transport],
-        clock,
-        random,
-        history,
-        send: sendInPlace,
-        onStatus: (deviceId, status, reason) => statusLog.add({ deviceId, status, reason }),
-        onReceipt: options.onReceipt,
-      }),
-    );
 
   /** Not awaited: a message of it that takes its time must not hold up the cycle of all the others. */
   const close = (seat: Seat, after: () => Promise<void>) => {
@@ -99,7 +79,7 @@ export function createFleet(options: FleetOptions): Fleet {
       .then(after)
       .catch((error: unknown) => logger.error({ err: error, deviceId: seat.deviceId }, "a device could not be given up, to be tried again"))
       .finally(() => closing.delete(seat.deviceId));
-    closing.set(seat.deviceId, done);
+    closing.set(seat.deviceId, { seat, done });
   };
 
   const handOver = (deviceId: string) => async () => {
@@ -127,7 +107,7 @@ export function createFleet(options: FleetOptions): Fleet {
     for (const row of ready) open(row, attempts.get(row.id) ?? []);
   };
 
-  const workers = () => [...seats.values()].flatMap((seat) => seat.worker() ?? []);
+  const workers = () => definedOf(seats.values(), (seat) => seat.worker());
 
   return {
     async sync() {
@@ -145,39 +125,37 @@ export function createFleet(options: FleetOptions): Fleet {
       const absent = rows.filter((row) => !seats.has(row.id) && !closing.has(row.id));
       for (const row of absent.filter(({ wantedNodeId }) => wantedNodeId !== null)) await releaseDevice(pool, nodeId, row.id);
       await openNew(absent.filter(({ wantedNodeId }) => wantedNodeId === null), readAt);
-      const spilling = rows.flatMap((row) => {
-        const spills = seats.get(row.id)?.spills() ?? true;
-        return spills === row.spills ? [] : [{ deviceId: row.id, spills }];
-      });
-      await writeSpilling(pool, nodeId, spilling);
+      const spilling = rows.map((row) => ({ deviceId: row.id, spills: seats.get(row.id)?.spills() ?? true, before: row.spills }));
+      await writeSpilling(pool, nodeId, spilling.filter(({ spills, before }) => spills !== before));
     },
 
-    assignable: () => [...seats.values()].flatMap((seat) => seat.assignable() ?? []),
+    assignable: () => definedOf(seats.values(), (seat) => seat.assignable()),
 
     keepers: () => [...seats.values()].filter((seat) => !seat.spills()).map((seat) => seat.deviceId),
 
-    give(flows, assignments) {
-      const flowOf = new Map(flows.map((flow) => [flow.id, flow]));
-      for (const { flowId, deviceId } of assignments) {
-        const flow = flowOf.get(flowId);
-        if (flow) seats.get(deviceId)?.give(flow);
-      }
+    give(assignments) {
+      for (const { flow, deviceId } of assignments) seats.get(deviceId)?.give(flow);
     },
 
-    held: () => workers().flatMap((worker) => worker.held()),
+    held() {
+      const ids: string[] = [];
+      for (const worker of workers()) ids.push(...worker.held());
+      return ids;
+    },
 
     averageSendMs() {
-      const averages = workers().flatMap((worker) => worker.averageSendMs() ?? []);
+      const averages = definedOf(workers(), (worker) => worker.averageSendMs());
       return averages.length === 0 ? 0 : averages.reduce((sum, ms) => sum + ms, 0) / averages.length;
     },
 
-    hourLoad: (workspaceId) => [...seats.values()].reduce((sum, seat) => (seat.workspaceId === workspaceId ? sum + seat.hourLoad() : sum), 0),
+    processing: (workspaceId) => [...seats.values()].reduce((sum, seat) => (seat.workspaceId === workspaceId ? sum + (seat.worker()?.processing() ?? 0) : sum), 0),
 
     retireIdle() {
       for (const seat of seats.values()) seat.retire(options.workerIdleMs);
     },
 
     mendStuck() {
+      if (closed) return; // a cycle that was under way when this node let go must open nothing any more
       for (const seat of seats.values()) {
         if (seat.mend()) logger.warn({ deviceId: seat.deviceId }, "a send never came to its end: the device's worker and session were replaced");
       }
@@ -187,10 +165,26 @@ export function createFleet(options: FleetOptions): Fleet {
     size: () => ({ devices: seats.size, activeWorkers: workers().length }),
 
     async close() {
-      closed = true; // what stands in line for its turn is not begun any more
-      await Promise.all([...closing.values(), ...[...seats.values()].map((seat) => seat.close())]);
+      closed = true;
+      await Promise.all([...[...closing.values()].map(({ done }) => done), ...[...seats.values()].map((seat) => seat.close())]);
       seats.clear();
       await statusLog.flush();
     },
+
+    abandon() {
+      closed = true;
+      for (const { seat } of closing.values()) seat.abandon();
+      for (const seat of seats.values()) seat.abandon();
+    },
   };
+}
+
+/** Written out: a device for each of which `flatMap` makes a list costs a cycle of 3,000 devices some milliseconds. */
+function definedOf<T, R>(all: Iterable<T>, valueOf: (one: T) => R | null): R[] {
+  const values: R[] = [];
+  for (const one of all) {
+    const value = valueOf(one);
+    if (value !== null) values.push(value);
+  }
+  return values;
 }

@@ -3,6 +3,8 @@
 
 import type pg from "pg";
 import { transaction } from "../db/transaction.ts";
+import { disconnected } from "../devices/lasting.ts";
+import { appendEvents } from "../events/append.ts";
 import { type Clock, SECOND_MS } from "../lib/clock.ts";
 import { OperatorError } from "../lib/errors.ts";
 
@@ -10,6 +12,10 @@ export const BEAT_INTERVAL_MS = SECOND_MS;
 
 /** A node whose counter stands still this long, by the observer's monotonic clock, is dead. No two wall clocks are ever compared. */
 const DEAD_AFTER_MS = 10 * SECOND_MS;
+
+/** A process whose beat has not been heard for this long lets go of its devices. Who finds it dead opens them a send deadline after DEAD_AFTER_MS at the
+ *  earliest; by then none of its sessions may live: of two live ones of a device, each pushes the other out. */
+export const LET_GO_AFTER_MS = 15 * SECOND_MS;
 
 /** Which process of which machine this is. */
 export interface ProcessIdentity {
@@ -68,8 +74,9 @@ export async function joinNodes({ pool, clock, name, process, capacity }: JoinOp
       if (clock.monotonic() - beatenAt > 3 * BEAT_INTERVAL_MS) observed = new Map();
       beatenAt = clock.monotonic();
       if (rows[0] !== undefined) return rows[0].orders;
-      const taken = await pool.query("SELECT FROM nodes WHERE name = $1", [name]);
-      if (taken.rowCount === 0) return null;
+      const { rows: taken } = await pool.query<{ process: string }>("SELECT process FROM nodes WHERE name = $1", [name]);
+      // This very process's: it has joined anew, and the answer to that was lost.
+      if (taken.every((row) => row.process === process.name)) return null;
       throw new OperatorError(`Another process has started under this one's name, ${name}. Give each process on a database its own RENTAK_NODE_NAME.`);
     },
 
@@ -107,14 +114,19 @@ export async function orphanDevices(pool: pg.Pool): Promise<void> {
   await pool.query(orphan("node_id IS NOT NULL AND NOT EXISTS (SELECT FROM nodes n WHERE n.id = d.node_id)"), [true]);
 }
 
+const OFFLINE = "The process that held it has ended; it goes on in another one.";
+const UNPAIRED = "The process that held it ended before it was paired. Call pairDevice again.";
+
 /** `$1`: whether a message of theirs may be on its way. */
 const orphan = (whose: string) => `
-  WITH before AS MATERIALIZED (SELECT id, status FROM devices d WHERE ${whose} ORDER BY id FOR UPDATE),
+  WITH before AS MATERIALIZED (SELECT id, status, ${disconnected("status")} AS next_status FROM devices d WHERE ${whose} ORDER BY id FOR UPDATE),
   orphaned AS (
     UPDATE devices d
-       SET node_id = NULL, wanted_node_id = NULL, spills = true, quarantined = d.quarantined OR $1, status = 'OFFLINE',
-           status_reason = 'The process that held it has ended; it goes on in another one.', status_changed_at = clock_timestamp()
+       SET node_id = NULL, wanted_node_id = NULL, spills = true, quarantined = d.quarantined OR $1, status = b.next_status,
+           status_reason = CASE WHEN b.next_status = 'OFFLINE' THEN '${OFFLINE}' WHEN b.status = 'PAIRING' THEN '${UNPAIRED}' ELSE d.status_reason END,
+           status_changed_at = CASE WHEN b.next_status = b.status THEN d.status_changed_at ELSE clock_timestamp() END
       FROM before b WHERE d.id = b.id
-    RETURNING d.id, d.workspace_id, b.status AS previous_status, d.status_reason)
-  INSERT INTO events (workspace_id, type, device_id, status, previous_status, reason)
-  SELECT workspace_id, 'DEVICE_STATUS', id, 'OFFLINE', previous_status, status_reason FROM orphaned WHERE previous_status <> 'OFFLINE'`;
+    RETURNING d.id, d.workspace_id, d.status, b.status AS previous_status, d.status_reason)
+  ${appendEvents(["device_id", "status", "previous_status", "reason"], `
+      SELECT workspace_id, 'DEVICE_STATUS' AS type, id AS device_id, status, previous_status, status_reason AS reason
+        FROM orphaned WHERE previous_status <> status`)}`;

@@ -25,7 +25,9 @@ export function planMoves(nodes: readonly PlacementNode[], holdings: readonly Ho
   return plan.moves();
 }
 
-function createPlan(nodes: readonly PlacementNode[], holdings: readonly Holding[]) {
+function createPlan(given: readonly PlacementNode[], holdings: readonly Holding[]) {
+  // By name: who gives to whom must not follow from the order in which the nodes were read.
+  const nodes = given.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const known = new Map(nodes.map((node) => [node.id, node]));
   const before = new Map<string, number>();
   const now = new Map<string, number>();

@@ -10,7 +10,8 @@ import { correctFlows, type FlowReceipt } from "./correct.ts";
 import type { Settlement } from "../flows/settle.ts";
 
 const GATHER_MS = 50;
-const RETRY_MS = 1000;
+/** Not a second, which the simulation takes for the wait of a loop that has nothing to do, and passes over. */
+const RETRY_MS = 750;
 const BATCH = 2000;
 
 export interface Receipts {

@@ -20,11 +20,13 @@ const overdue = `
      AND f.id NOT IN (SELECT unnest($2::uuid[]))
    LIMIT 2000`;
 
-/** Up to the oldest attempt that is not settled yet: the search, here and in the views, is among the attempts of the last half minute then. */
+/** Up to the oldest attempt that is not settled yet: the search, here and in the views, is among the attempts of the last half minute then. Each attempt is
+ *  looked at once, when it is that old: looking at the younger ones too, time and again, was a twentieth of what a message costs. */
 const moveOn = `
   UPDATE coordinator l
-     SET settled_until = greatest(l.settled_until, least(clock_timestamp() - make_interval(secs => ${OVERLAP_SECONDS}),
-                                                         (SELECT min(a.at) FROM ${UNSETTLED} WHERE a.at >= l.settled_until)))
+     SET settled_until = coalesce(
+           (SELECT a.at FROM ${UNSETTLED} WHERE a.at >= l.settled_until AND a.at < statement_timestamp() - interval '${OVERLAP_SECONDS} seconds' ORDER BY a.at LIMIT 1),
+           greatest(l.settled_until, statement_timestamp() - interval '${OVERLAP_SECONDS} seconds'))
    WHERE node_id = $1`;
 
 /** Settles as unknown what was attempted more than `stuckMs` ago and has not ended. Returns how many. What cannot be settled keeps nothing

@@ -2,14 +2,16 @@
 
 import type { DeviceRow } from "./device-rows.ts";
 import { createAttemptWindow, limitsOf } from "../devices/limits.ts";
+import { isRestricted, type Restrictable } from "../devices/restriction.ts";
 import { keepsItsPeople } from "../devices/score.ts";
+import type { StatusChange } from "../devices/status.ts";
 import { type Clock, MINUTE_MS, type Timer } from "../lib/clock.ts";
 import type { Random } from "../lib/random.ts";
 import { type Receipt, SEND_DEADLINE_MS, type SessionStatus, type Transport } from "../transports/transport.ts";
 import type { AssignableDevice } from "./assign.ts";
 import type { ClaimedFlow } from "./claim.ts";
 import { averageGapMs, gapMs, type Pace } from "./pace.ts";
-import type { SendingDevice, Sent } from "./send.ts";
+import type { Send, SendingDevice } from "./send.ts";
 import { createWorker, type Worker } from "./worker.ts";
 
 /** At most so many in processing, which is its worker's queue and the one in hand: well below the 100 that a queue may hold. */
@@ -30,15 +32,16 @@ export interface Seat {
   assignable(): AssignableDevice | null;
   /** Whether its people may be served by others now. */
   spills(): boolean;
-  /** Attempts that count for an hour's limit now, and flows that wait for theirs. */
-  hourLoad(): number;
   give(flow: ClaimedFlow): void;
   worker(): Worker | null;
   /** Ends a worker that has had nothing to do for so long. */
   retire(idleMs: number): void;
   /** Replaces worker and session where a send never came to its end. True where it had to. */
   mend(): boolean;
+  /** Waits for what is being sent, and disconnects. */
   close(): Promise<void>;
+  /** Disconnects now, whatever is being sent. */
+  abandon(): void;
 }
 
 export type SeatOptions = {
@@ -48,15 +51,16 @@ export type SeatOptions = {
   readonly random: Random;
   /** Times of attempts made before this process had the device, by the monotonic clock. */
   readonly history: readonly number[];
-  readonly send: (flow: ClaimedFlow, device: SendingDevice) => Promise<Sent>;
-  readonly onStatus: (deviceId: string, status: SessionStatus, reason: string | null) => void;
+  readonly send: Send;
+  readonly onStatus: (change: StatusChange) => void;
   readonly onReceipt: (receipt: Receipt) => void;
 };
 
 export function openSeat({ row: firstRow, transport, clock, random, history, send, onStatus, onReceipt }: SeatOptions): Seat {
   let row = firstRow;
   let limits = limitsOf(row);
-  let status: SessionStatus = "CONNECTING";
+  // From the row only at first: what Postgres has is what was heard here, a moment ago.
+  let state: Restrictable = { status: "CONNECTING", restrictedUntil: firstRow.restrictedUntil };
   let worker: Worker | null = null;
   const attempts = createAttemptWindow(SEND_DEADLINE_MS, history);
   const last = history.at(-1);
@@ -66,31 +70,79 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
   // Of the last flow it was given: the likeliest pace of what comes next.
   let pace: Pace | undefined;
   // Drawn once for the wait that is ahead: drawn anew at each look, the shortest of many draws would win.
-  let drawn: { readonly flowId: string; readonly ms: number } | undefined;
+  let drawnFor: string | undefined;
+  let drawnMs = 0;
 
-  const listener = {
-    status(next: SessionStatus, reason: string | null) {
-      status = next;
-      onStatus(row.id, next, reason);
-      if (next !== "ONLINE") worker?.drop();
-    },
-    receipt: onReceipt,
+  const hear = (status: SessionStatus, reason: string | null, until: Date | null = null) => {
+    const isAnother = status !== state.status;
+    state = { status, restrictedUntil: status === "CONNECTING" || status === "OFFLINE" ? state.restrictedUntil : until };
+    onStatus({ deviceId: row.id, status, reason, until });
+    // What waits for one that has become restricted was given to it for anybody. Those who have written to it are claimed anew.
+    if (isAnother && status !== "ONLINE") worker?.drop();
   };
-  let session = transport.open(() => row, listener);
 
-  const takesFlows = () => status === "ONLINE" && row.pausedAt === null;
+  let opened = 0;
+  const open = () => {
+    const own = ++opened;
+    // One that was replaced has no say any more.
+    return transport.open(() => row, {
+      status: (status, reason, until) => void (own === opened && hear(status, reason, until)),
+      receipt: onReceipt,
+      mayAnswer: () => own === opened && countAnswer(),
+    });
+  };
+
+  const countAnswer = (): boolean => {
+    const now = clock.monotonic();
+    if (attempts.room(limits, now) <= 0) return false;
+    attempts.record(now);
+    wireAt = now; // what comes after it keeps the sequence's pause from it
+    return true;
+  };
+
+  let session = open();
+  let isGivenUp = false;
+
+  /** Once the stuck one has ended: of two that live at the same time, each would push the other out. */
+  const reopen = async () => {
+    opened += 1;
+    hear("OFFLINE", "A send through it never came to its end. It is being connected anew.");
+    await withinDeadline(session.close());
+    if (!isGivenUp) session = open();
+  };
+
+  /** Nothing can be written after this long; an acknowledgement may be another half minute away, and is not waited for. */
+  const withinDeadline = async (work: Promise<void> | undefined) => {
+    let timer: Timer | undefined;
+    await Promise.race([work, new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, SEND_DEADLINE_MS)))]);
+    timer?.cancel();
+  };
+
+  const takesFlows = () => (state.status === "ONLINE" || state.status === "RESTRICTED") && row.pausedAt === null;
+  const restricted = () => isRestricted(state, clock.now());
 
   const waitMs = (flow: ClaimedFlow): number | null => {
     if (!takesFlows()) return null;
-    if (drawn?.flowId !== flow.id) drawn = { flowId: flow.id, ms: gapMs(flow, random) };
+    if (drawnFor !== flow.id) {
+      drawnFor = flow.id;
+      drawnMs = gapMs(flow, random);
+    }
     const now = clock.monotonic();
-    const ms = Math.max(0, wireAt + drawn.ms - now, attempts.nextAttemptAt(limits, now) - now);
+    const ms = Math.max(0, wireAt + drawnMs - now, attempts.nextAttemptAt(limits, now) - now);
     return ms > LONGEST_WAIT_MS ? null : ms;
   };
 
-  const sendOne = (flow: ClaimedFlow) => send(flow, { id: row.id, session, recordAttempt: attempts.record, forgetAttempt: attempts.forget });
+  const takes = (flow: ClaimedFlow) => takesFlows() && (!restricted() || flow.repliedDeviceId === row.id);
+
   const onAttempted = (until: number) => {
     wireAt = until;
+  };
+
+  /** A worker keeps its session: what one that was replaced had in hand ends with it. */
+  const createOwnWorker = (): Worker => {
+    const device: SendingDevice = { id: row.id, session, takes, recordAttempt: attempts.record, forgetAttempt: attempts.forget, onEnded: (sent) => own.end(sent) };
+    const own = createWorker({ clock, waitMs, send: (flow) => send(flow, device), onAttempted });
+    return own;
   };
 
   const processing = () => worker?.processing() ?? 0;
@@ -102,6 +154,7 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
       row = next;
       limits = limitsOf(row);
       if (row.pausedAt !== null) worker?.drop();
+      session.refresh();
     },
     assignable() {
       if (!takesFlows()) return null;
@@ -111,16 +164,16 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
       if (room <= 0) return null;
       const gap = pace === undefined ? 0 : averageGapMs(pace);
       const freeInMs = Math.max(0, attempts.nextAttemptAt(limits, now) - now, wireAt + (1 + currentProcessing) * gap - now);
-      return { id: row.id, workspaceId: row.workspaceId, messagesHour: attempts.messagesHour(now), currentProcessing, room, freeInMs, gapMs: gap };
+      return { id: row.id, workspaceId: row.workspaceId, messagesHour: attempts.messagesHour(now), currentProcessing, room, freeInMs, gapMs: gap, isRestricted: restricted() };
     },
     spills() {
+      if (restricted()) return false;
       const now = clock.monotonic();
       return !takesFlows() || !keepsItsPeople(attempts.messagesHour(now)) || attempts.room(limits, now) <= 0;
     },
-    hourLoad: () => attempts.messagesHour(clock.monotonic() - SEND_DEADLINE_MS) + processing(),
     give(flow) {
       pace = flow;
-      worker ??= createWorker({ clock, waitMs, send: sendOne, onAttempted });
+      worker ??= createOwnWorker();
       worker.give(flow);
     },
     worker: () => worker,
@@ -134,18 +187,20 @@ export function openSeat({ row: firstRow, transport, clock, random, history, sen
       // What it has in hand is attempted, and rescue will end it. What it has not begun is in the queue in Postgres.
       worker?.drop();
       worker = null;
-      void session.close();
-      session = transport.open(() => row, listener);
+      void reopen();
       return true;
     },
     async close() {
       const ended = worker?.stop();
-      let timer: Timer | undefined;
-      // Nothing can be written after this long, and an acknowledgement may be another half minute away: it is not waited for.
-      await Promise.race([ended, new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, SEND_DEADLINE_MS)))]);
-      timer?.cancel();
+      await withinDeadline(ended);
+      isGivenUp = true;
       await session.close();
       await ended;
+    },
+    abandon() {
+      isGivenUp = true;
+      worker?.drop();
+      void session.close();
     },
   };
 }

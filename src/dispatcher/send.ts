@@ -1,94 +1,165 @@
-// One flow, from a device's queue to its end: rendered, attempted, sent, settled.
+// One flow, from a device's queue to its end: rendered, attempted, sent, settled. Without a promise but the transport's own: what a flow allocates lives
+// until its batch has been answered, and most of it was still there at the next garbage collection, which had to copy it.
 
+import type pg from "pg";
 import type { MessageIds } from "../flows/message-id.ts";
+import type { Ending } from "../flows/settle.ts";
+import type { FlowSkipReason } from "../flows/states.ts";
 import type { Clock } from "../lib/clock.ts";
 import { createDeadline } from "../lib/deadline.ts";
 import type { Logger } from "../lib/logger.ts";
-import { renderTemplate } from "../messages/render.ts";
+import { createPlaces } from "../lib/places.ts";
+import { templatesAt, timeOfDay } from "../messages/greeting.ts";
+import { renderTemplate, type Style } from "../messages/render.ts";
 import { type Outcome, type Session, SEND_DEADLINE_MS } from "../transports/transport.ts";
 import type { AttemptAnswer } from "./attempt.ts";
-import type { Batches } from "./batches.ts";
-import type { ClaimedFlow } from "./claim.ts";
-import type { Ending } from "../flows/settle.ts";
-import type { FlowSkipReason } from "../flows/states.ts";
-
-export type SendDeps = {
-  readonly batches: Batches;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly messageIds: MessageIds;
-  readonly newId: () => string;
-  readonly onLeaseLost: () => void;
-};
-
-/** The device, as one send needs it. */
-export type SendingDevice = {
-  readonly id: string;
-  readonly session: Session;
-  /** Counts an attempt towards the limits, and the wait between messages, from `at` on (monotonic clock); and takes it back where it was not made. */
-  readonly recordAttempt: (at: number) => void;
-  readonly forgetAttempt: (at: number) => void;
-};
+import { type Answer, type Asked, createAttempts } from "./attempts.ts";
+import type { ClaimedFlow, LocalGreeter, Recipient } from "./claim.ts";
+import type { Settling } from "./settling.ts";
 
 /** How its one attempt ended. What was not attempted was not on the wire: it costs the device no wait, and says nothing of how well it sends. */
 export type Sent = "sent" | "failed" | "not attempted";
 
-const MISSED: Outcome = { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
+/** The device, as its sends need it. */
+export type SendingDevice = {
+  readonly id: string;
+  readonly session: Session;
+  /** Whether it may send this one now: asked again when it has its turn, for the device may have been paused or restricted while it stood in line. */
+  readonly takes: (flow: ClaimedFlow) => boolean;
+  /** Counts an attempt towards the limits, and the wait between messages, from `at` on (monotonic clock); and takes it back where it was not made. */
+  readonly recordAttempt: (at: number) => void;
+  readonly forgetAttempt: (at: number) => void;
+  /** It has come to its end, and the next one may begin. */
+  readonly onEnded: (sent: Sent) => void;
+};
 
-/** Brings one claimed flow to its end, or leaves it in the queue where something keeps it from being attempted now. Never rejects. */
-export async function sendFlow(flow: ClaimedFlow, device: SendingDevice, deps: SendDeps): Promise<Sent> {
-  const { batches, clock, messageIds } = deps;
-  const endUnattempted = (ending: Ending) => batches.settle({ flowId: flow.id, attemptId: null, ending });
+/** Brings a claimed flow to its end, or leaves it in the queue where something keeps it from being attempted now. */
+export type Send = (flow: ClaimedFlow, device: SendingDevice) => void;
 
-  if (flow.template === null) return endUnattempted({ kind: "skipped", reason: "STEP_REMOVED" }).then(() => "not attempted");
-  if (flow.lead === null) return endUnattempted({ kind: "skipped", reason: "OPERATOR" }).then(() => "not attempted");
-  const rendered = renderTemplate(flow.template, flow.lead, flow.id);
-  if ("error" in rendered) return endUnattempted({ kind: "unrenderable", message: rendered.error }).then(() => "not attempted");
-
-  const attemptId = deps.newId();
-  // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
-  const deadline = createDeadline(clock, SEND_DEADLINE_MS);
-  const at = clock.monotonic();
-  device.recordAttempt(at);
-  let answer: AttemptAnswer | "unanswered";
-  try {
-    answer = await batches.attempt({ flowId: flow.id, attemptId, deviceId: device.id, text: rendered.text, revision: flow.revision, isCapped: flow.isCapped }, deadline);
-  } catch (error) {
-    deps.logger.error({ err: error, flowId: flow.id }, "a flow cannot be attempted");
-    device.forgetAttempt(at);
-    await endUnattempted({ kind: "unrenderable", message: "Its text cannot be stored." });
-    return "not attempted";
-  }
-  if (answer !== "unanswered" && !answer.attempted) {
-    device.forgetAttempt(at);
-    await endHindered(flow, answer, deps);
-    return "not attempted";
-  }
-  const outcome =
-    answer === "unanswered" || deadline.hasPassed()
-      ? MISSED
-      : await device.session.send({ flowId: flow.id, messageId: messageIds.messageIdOf(flow.id), phone: flow.lead.phone, text: rendered.text }, deadline);
-  // Not awaited: the device's next message need not wait until this one's outcome is written down, only for the outcome.
-  const settled = batches.settle({ flowId: flow.id, attemptId, ending: outcome });
-  if (batches.isBehind()) await settled;
-  return outcome.kind === "accepted" ? "sent" : "failed";
+export interface Sender {
+  readonly send: Send;
+  /** What stands in line for its turn is not begun any more. */
+  close(): void;
 }
 
-/** What can never be sent is skipped now; what can be sent later is left in the queue. */
-async function endHindered(flow: ClaimedFlow, answer: Exclude<AttemptAnswer, { attempted: true }>, { batches, onLeaseLost }: SendDeps): Promise<void> {
-  const skip = (reason: FlowSkipReason) => batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "skipped", reason } });
-  switch (answer.hindrance) {
-    case "opted_out":
-      return skip("OPTED_OUT");
-    case "stopped":
-      return skip(answer.stopReason === "OPTED_OUT" || answer.stopReason === "SEQUENCE_ARCHIVED" ? answer.stopReason : "OPERATOR");
-    case "superseded":
-      return batches.settle({ flowId: flow.id, attemptId: null, ending: { kind: "cancelled" } });
-    case "lease_lost":
-      return onLeaseLost();
-    case "gone":
-    case "not_now":
-    case "edited":
-      return;
-  }
+export type SenderOptions = {
+  readonly pool: pg.Pool;
+  readonly nodeId: string;
+  readonly settling: Settling;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly messageIds: MessageIds;
+  readonly newId: () => string;
+  /** At most so many flows are on their way at the same time. */
+  readonly sendConcurrency: number;
+  readonly onLeaseLost: () => void;
+};
+
+type InHand = { readonly flow: ClaimedFlow; readonly device: SendingDevice };
+
+type Trying = Asked & {
+  readonly phone: string;
+  /** By the monotonic clock. */
+  readonly at: number;
+  readonly device: SendingDevice;
+};
+
+const MISSED: Outcome = { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
+
+/** With the greeting for the recipient's time of day. */
+const styleOf = ({ greeter, isVaried }: ClaimedFlow, now: number): Style => ({ greeting: greeter && greetingAt(greeter, now), isVaried });
+
+const greetingAt = ({ greetings, formOfAddress, utcOffsetSeconds }: LocalGreeter, now: number) => ({
+  templates: templatesAt(greetings, timeOfDay(now, utcOffsetSeconds)),
+  formOfAddress,
+});
+
+export function createSender({ settling, clock, logger, messageIds, ...options }: SenderOptions): Sender {
+  let isClosed = false;
+
+  const end = (device: SendingDevice, sent: Sent) => {
+    places.leave();
+    device.onEnded(sent);
+  };
+
+  const endUnattempted = (flowId: string, device: SendingDevice, ending: Ending) =>
+    settling.settle({ flowId, attemptId: null, ending, onSettled: () => end(device, "not attempted") });
+
+  /** The place is waited for before the attempt: an attempted flow must not spend its deadline in a line. */
+  const begin = ({ flow, device }: InHand) => {
+    // Later, or a line of thousands would be as many calls within each other.
+    if (isClosed || !device.takes(flow)) return queueMicrotask(() => end(device, "not attempted"));
+    if (flow.template === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "STEP_REMOVED" });
+    if (flow.lead === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "OPERATOR" });
+    const rendered = renderTemplate(flow.template, flow.lead, flow.id, styleOf(flow, clock.now()));
+    if ("error" in rendered) return endUnattempted(flow.id, device, { kind: "unrenderable", message: rendered.error });
+    ask(flow, flow.lead, rendered.text, device);
+  };
+
+  const ask = ({ id: flowId, revision, isRationed }: ClaimedFlow, { phone }: Recipient, text: string, device: SendingDevice) => {
+    // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
+    const deadline = createDeadline(clock, SEND_DEADLINE_MS);
+    const at = clock.monotonic();
+    device.recordAttempt(at);
+    attempts.add({ flowId, attemptId: attempts.id(), deviceId: device.id, text, revision, isRationed, deadline, phone, at, device });
+  };
+
+  const answered = (trying: Trying, answer: Answer, messageId: string) => {
+    if (answer === "unanswered") return finish(trying, MISSED);
+    if (answer instanceof Error) return endBad(trying, answer);
+    if (!answer.attempted) return endHindered(trying, answer);
+    const { flowId, phone, text, deadline, device } = trying;
+    void device.session.send({ flowId, messageId, phone, text }, deadline).then((outcome) => finish(trying, outcome));
+  };
+
+  const finish = ({ flowId, attemptId, device }: Trying, ending: Outcome) => {
+    const sent = ending.kind === "accepted" ? "sent" : "failed";
+    // Not waited for: the device's next message need not wait until this one's outcome is written down, only for the outcome.
+    if (!settling.isBehind()) {
+      settling.settle({ flowId, attemptId, ending });
+      return end(device, sent);
+    }
+    settling.settle({ flowId, attemptId, ending, onSettled: () => end(device, sent) });
+  };
+
+  const endBad = ({ flowId, at, device }: Trying, error: Error) => {
+    logger.error({ err: error, flowId }, "a flow cannot be attempted");
+    device.forgetAttempt(at);
+    endUnattempted(flowId, device, { kind: "unrenderable", message: "Its text cannot be stored." });
+  };
+
+  /** What can never be sent is skipped now; what can be sent later is left in the queue. */
+  const endHindered = ({ flowId, at, device }: Trying, { hindrance, stopReason }: Exclude<AttemptAnswer, { attempted: true }>) => {
+    device.forgetAttempt(at);
+    const skip = (reason: FlowSkipReason) => endUnattempted(flowId, device, { kind: "skipped", reason });
+    switch (hindrance) {
+      case "opted_out":
+        return skip("OPTED_OUT");
+      case "stopped":
+        return skip(stopReason === "OPTED_OUT" || stopReason === "REPLIED" || stopReason === "SEQUENCE_ARCHIVED" ? stopReason : "OPERATOR");
+      case "superseded":
+        return endUnattempted(flowId, device, { kind: "cancelled" });
+      case "lease_lost":
+        options.onLeaseLost();
+        return end(device, "not attempted");
+      case "gone":
+      case "not_now":
+      case "edited":
+        return end(device, "not attempted");
+    }
+  };
+
+  const onAnswers = (batch: readonly Trying[], answers: readonly Answer[]) => {
+    const ids = messageIds.messageIdsOf(batch.map(({ flowId }) => flowId));
+    batch.forEach((trying, index) => answered(trying, answers[index] ?? "unanswered", ids[index] ?? ""));
+  };
+
+  const attempts = createAttempts<Trying>({ ...options, clock, logger, onAnswers });
+  const places = createPlaces(options.sendConcurrency, begin);
+  return {
+    send: (flow, device) => places.enter({ flow, device }),
+    close() {
+      isClosed = true;
+    },
+  };
 }

@@ -8,12 +8,11 @@ import type { Settlement } from "../flows/settle.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
-import type { Transport } from "../transports/transport.ts";
-import { createBatches } from "./batches.ts";
 import { createDispatcher, type Tick } from "./dispatcher.ts";
-import { createFleet, type Fleet } from "./fleet.ts";
+import { createFleet, type Fleet, type FleetOptions } from "./fleet.ts";
 import { createReceipts } from "./receipts.ts";
-import { sendFlow } from "./send.ts";
+import { createSender } from "./send.ts";
+import { createSettling } from "./settling.ts";
 
 export type SendingSettings = {
   readonly dispatchIntervalMs: number;
@@ -32,7 +31,7 @@ export type SendingOptions = {
   readonly logger: Logger;
   readonly bell: Bell;
   readonly messageIds: MessageIds;
-  readonly transports: { readonly SIMULATOR: Transport };
+  readonly transports: FleetOptions["transports"];
   readonly settings: SendingSettings;
   readonly onLeaseLost: () => void;
 };
@@ -45,7 +44,7 @@ export interface Sending {
   settleAll(settlements: readonly Settlement[]): Promise<void>;
   /** Takes no new work, finishes what is being sent, and disconnects. Safe to call twice. */
   stop(): Promise<void>;
-  /** Stops, and tells nothing more of the devices: other nodes have them. */
+  /** Disconnects now and stops, and tells nothing more of the devices: other nodes have them, or will in a moment. */
   lose(): Promise<void>;
 }
 
@@ -53,14 +52,15 @@ export function beginSending(options: SendingOptions): Sending {
   const { pool, nodeId, clock, logger, bell, messageIds, settings } = options;
   let isLost = false;
   const ringEvents = () => bell.ring("events");
-  const batches = createBatches({ pool, nodeId, clock, logger, minStepDelayHours: settings.minStepDelayHours, onSettled: ringEvents });
-  const receipts = createReceipts({ pool, clock, logger, messageIds, settleAll: batches.settleAll, onCorrected: ringEvents });
+  const settling = createSettling({ pool, clock, logger, minStepDelayHours: settings.minStepDelayHours, onWritten: ringEvents });
+  const receipts = createReceipts({ pool, clock, logger, messageIds, settleAll: settling.settleAll, onCorrected: ringEvents });
+  const sender = createSender({ ...options, settling, sendConcurrency: settings.sendConcurrency });
   const statusLog = createStatusLog({ pool, nodeId, clock, logger, onWritten: ringEvents });
   const fleet: Fleet = createFleet({
     ...options,
     ...settings,
     statusLog: { ...statusLog, add: (change) => !isLost && statusLog.add(change) },
-    send: (flow, device) => sendFlow(flow, device, { batches, clock, logger, messageIds, newId: options.newId, onLeaseLost: options.onLeaseLost }),
+    send: sender.send,
     onReceipt: receipts.add,
     onReady: () => dispatcher.wake(),
   });
@@ -70,9 +70,10 @@ export function beginSending(options: SendingOptions): Sending {
 
   const end = async () => {
     silence();
+    sender.close();
     // Together: what a cycle that runs gives out now is not begun any more.
     await Promise.all([dispatcher.stop(), fleet.close()]);
-    await batches.allSettled();
+    await settling.allSettled();
     await receipts.flush();
   };
   let stopped: Promise<void> | undefined;
@@ -81,10 +82,11 @@ export function beginSending(options: SendingOptions): Sending {
     fleet,
     lastTick: dispatcher.lastTick,
     wake: dispatcher.wake,
-    settleAll: batches.settleAll,
+    settleAll: settling.settleAll,
     stop,
     lose() {
       isLost = true;
+      fleet.abandon();
       return stop();
     },
   };

@@ -2,10 +2,12 @@
 
 import type pg from "pg";
 import { transaction } from "../db/transaction.ts";
+import type { Settlement } from "../flows/settle.ts";
 import { type Clock, MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
 import { createLoop, type Loop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
-import { enrollmentsOfArchived, stopEnrollments } from "../sequences/stop.ts";
+import { holdFirstContacts } from "./first-contacts.ts";
+import { enrollmentsOfArchived, stopEnrollments, waitingOfArchived } from "../sequences/stop.ts";
 
 const INTERVAL_MS = 2 * SECOND_MS;
 const SWEEP_INTERVAL_MS = MINUTE_MS;
@@ -21,24 +23,35 @@ const foldCounts = `
   SELECT sequence_id, workspace_id, ${COUNTS.map((count) => `sum(${count})`).join(", ")} FROM folded GROUP BY sequence_id, workspace_id ORDER BY sequence_id
       ON CONFLICT (sequence_id) DO UPDATE SET ${COUNTS.map((count) => `${count} = c.${count} + excluded.${count}`).join(", ")}`;
 
-export type UpkeepOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly logger: Logger; readonly onStopped: () => void };
+export type UpkeepOptions = {
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settleAll: (settlements: readonly Settlement[]) => Promise<void>;
+  readonly onStopped: () => void;
+};
 
-/** Folds the counts, moves lanes on to the next time in which they are open, and ends the enrolments of archived sequences. */
-export function createUpkeep({ pool, clock, logger, onStopped }: UpkeepOptions): Loop {
+/** Folds the counts, moves lanes on to the next time in which they are open, holds first contacts, and ends what is left of archived sequences. */
+export function createUpkeep({ pool, clock, logger, settleAll, onStopped }: UpkeepOptions): Loop {
   const cycle = async () => {
     await pool.query(foldCounts);
     await pool.query("SELECT turn_lanes()");
+    for (const { id, devices } of await holdFirstContacts(pool)) {
+      logger.warn({ workspaceId: id, restricted: devices }, "a workspace's first contacts are held, for too many of its devices are restricted, until an operator releases them");
+    }
     for (let ids = await enrollmentsOfArchived(pool, STOP_BATCH); ids.length > 0; ids = await enrollmentsOfArchived(pool, STOP_BATCH)) {
       const archived = ids;
       await transaction(pool, (client) => stopEnrollments(client, archived, "SEQUENCE_ARCHIVED"));
       onStopped();
     }
+    const left = await waitingOfArchived(pool, STOP_BATCH); // the rest in the next cycle
+    await settleAll(left.map((flowId) => ({ flowId, attemptId: null, ending: { kind: "skipped", reason: "SEQUENCE_ARCHIVED" } })));
   };
   return createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "upkeep failed, to be tried again") });
 }
 
 /** Makes the partitions of the weeks to come, and takes away what is of no account any more. */
-export function createSweep({ pool, clock, logger }: Omit<UpkeepOptions, "onStopped">): Loop {
+export function createSweep({ pool, clock, logger }: Pick<UpkeepOptions, "pool" | "clock" | "logger">): Loop {
   const cycle = async () => {
     await pool.query("SELECT ensure_partitions()");
     // No limit looks back further than a day and a send deadline.

@@ -1,7 +1,7 @@
 // A subscriber's way through the event log: what happened since its cursor, then what happens from now on, with no gap in between.
 
 import type pg from "pg";
-import { decodeCursor, encodeCursor, type Position } from "./cursor.ts";
+import { decodeCursor, encodeCursor, type Place, type Position } from "./cursor.ts";
 import { type EventRow, readBetween } from "./read.ts";
 import type { Batch, Tailer } from "./tailer.ts";
 import type { EventLog, FollowOptions, LoggedEvent } from "./types.ts";
@@ -21,17 +21,17 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     let place = after?.place;
     for (;;) {
       const rows = await readBetween(pool, workspaceId, { seen, until, place }, PAGE);
-      for (const row of rows) yield toEvent(row, { generation, seen, within: { until, place: { xid: row.xid, id: row.id } } });
+      for (const row of rows) yield toEvent(row, { generation, seen, within: { until, place: placeOf(row) } });
       const last = rows.at(-1);
       if (last === undefined || rows.length < PAGE) return;
-      place = { xid: last.xid, id: last.id };
+      place = placeOf(last);
     }
   }
 
   function* ofBatch(workspaceId: string, batch: Batch, rows: readonly EventRow[]): Generator<LoggedEvent> {
     for (const row of rows) {
       if (row.workspaceId !== workspaceId) continue;
-      yield toEvent(row, { generation, seen: batch.seen, within: { until: batch.until, place: { xid: row.xid, id: row.id } } });
+      yield toEvent(row, { generation, seen: batch.seen, within: { until: batch.until, place: placeOf(row) } });
     }
   }
 
@@ -85,6 +85,8 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     },
   };
 }
+
+const placeOf = ({ xid, id, index }: EventRow): Place => ({ xid, id, index });
 
 /** The batches that a reader has not come to yet: few in memory, and beyond that only from where to where they go. */
 type Inbox = {

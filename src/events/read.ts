@@ -1,4 +1,5 @@
 import type pg from "pg";
+import type { Place } from "./cursor.ts";
 import type { EventType } from "./types.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
@@ -6,6 +7,7 @@ type Queryable = Pick<pg.ClientBase, "query">;
 export type EventRow = {
   readonly id: string;
   readonly xid: string;
+  readonly index: number;
   readonly workspaceId: string;
   readonly type: EventType;
   readonly at: Date;
@@ -15,10 +17,11 @@ export type EventRow = {
   readonly status: string | null;
   readonly previousStatus: string | null;
   readonly reason: string | null;
+  readonly replyId: string | null;
 };
 
-const COLUMNS = `id, xid::text, workspace_id AS "workspaceId", type, at, flow_id AS "flowId", sequence_id AS "sequenceId", device_id AS "deviceId",
-  status, previous_status AS "previousStatus", reason`;
+const COLUMNS = `id, xid::text, place::int AS index, workspace_id AS "workspaceId", type, at, flow_id AS "flowId", sequence_id AS "sequenceId", device_id AS "deviceId",
+  status, previous_status AS "previousStatus", reason, reply_id AS "replyId"`;
 
 /** Everything that has committed since `seen`, for all workspaces, and the snapshot that it was read with. A statement sees exactly what its
  *  snapshot shows, so that the next call goes on from there: nothing skipped, and a transaction that stays open elsewhere delays nobody. */
@@ -28,11 +31,11 @@ export async function readNew(pool: Queryable, seen: string, limit: number): Pro
     // As one condition with OR it would scan the whole log.
     text: `
       WITH fresh AS (
-        (SELECT * FROM events WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) ORDER BY xid, id LIMIT $2)
+        (SELECT * FROM events WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) ORDER BY xid, id, place LIMIT $2)
          UNION ALL
-        (SELECT * FROM events WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))) ORDER BY xid, id LIMIT $2))
+        (SELECT * FROM events WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))) ORDER BY xid, id, place LIMIT $2))
       SELECT s.snapshot::text, f.* FROM (SELECT pg_current_snapshot() AS snapshot) AS s
-        LEFT JOIN (SELECT ${COLUMNS}, xid AS place FROM fresh) AS f ON true ORDER BY f.place, f.id`,
+        LEFT JOIN (SELECT ${COLUMNS}, xid AS of_xid FROM fresh) AS f ON true ORDER BY f.of_xid, f.id, f.index`,
     values: [seen, limit],
   });
   const found = rows.filter((row) => row.id !== null);
@@ -43,7 +46,7 @@ export async function readNew(pool: Queryable, seen: string, limit: number): Pro
 export async function readBetween(
   pool: Queryable,
   workspaceId: string,
-  span: { readonly seen: string; readonly until: string; readonly place: { readonly xid: string; readonly id: string } | undefined },
+  span: { readonly seen: string; readonly until: string; readonly place: Place | undefined },
   limit: number,
 ): Promise<EventRow[]> {
   const { rows } = await pool.query<EventRow>({
@@ -51,11 +54,11 @@ export async function readBetween(
     text: `
       SELECT ${COLUMNS} FROM events
        WHERE workspace_id = $1
-         AND (xid, id) > ($4::xid8, $5::uuid)
+         AND (xid, id) >= ($4::xid8, $5::uuid) AND (xid, id, place) > ($4::xid8, $5::uuid, $6::int)      -- the first for the index
          AND xid >= pg_snapshot_xmin($2::pg_snapshot) AND xid < pg_snapshot_xmax($3::pg_snapshot)
          AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) AND pg_visible_in_snapshot(xid, $3::pg_snapshot)
-       ORDER BY events.xid, id LIMIT $6`,
-    values: [workspaceId, span.seen, span.until, span.place?.xid ?? "0", span.place?.id ?? "00000000-0000-0000-0000-000000000000", limit],
+       ORDER BY events.xid, id, place LIMIT $7`,
+    values: [workspaceId, span.seen, span.until, span.place?.xid ?? "0", span.place?.id ?? "00000000-0000-0000-0000-000000000000", span.place?.index ?? 0, limit],
   });
   return rows;
 }

@@ -2,7 +2,7 @@ export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED"
 
 export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
 
-export type EventType = FlowEventType | "DEVICE_STATUS";
+export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY";
 
 /** One row of the event log, as a subscriber gets it. */
 export type LoggedEvent = {
@@ -17,6 +17,8 @@ export type LoggedEvent = {
   readonly status: string | null;
   readonly previousStatus: string | null;
   readonly reason: string | null;
+  /** Its text is not here: events keep ids alone, so that what is erased is gone from the log, too. */
+  readonly replyId: string | null;
 };
 
 export type FollowOptions = {

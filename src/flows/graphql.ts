@@ -26,8 +26,10 @@ const FlowWaitReason = builder.enumType("FlowWaitReason", {
     FREQUENCY_CAP: {},
     NO_DEVICE_ONLINE: {},
     DEVICE_LIMITS: {},
+    DEVICE_RESTRICTED: {},
     PACE: {},
     RATE_CEILING: { description: "The workspace's hourly ceiling." },
+    SYSTEM_HOLD: { description: "Sending is held (after a restore, or by a guard) until an operator confirms." },
     QUEUED: { description: "Nothing keeps it: the next cycle takes it." },
   } as const,
 });

@@ -28,10 +28,13 @@ export const FlowFailureCodeEnum = builder.enumType("FlowFailureCode", {
   values: {
     NO_DEVICE: {},
     DEVICE_DISCONNECTED: {},
+    DEVICE_RESTRICTED: { description: "WhatsApp restricts the device to people who have written to it, and this one has not." },
+    NOT_ON_WHATSAPP: {},
     REJECTED: {},
     TEMPLATE_ERROR: {},
     OUTCOME_UNKNOWN: { description: "Attempted, and then nothing was heard for 5 minutes. A later acknowledgement corrects it to SENT." },
     DEADLINE_MISSED: { description: "Surely not sent: it could not be written within the send deadline." },
+    RATE_LIMITED: { description: "Surely not sent: WhatsApp asked the device to send less." },
   } as const,
 });
 

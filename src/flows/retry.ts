@@ -6,6 +6,7 @@ import { earlierResult, idempotent, type IdempotentCall } from "../access/idempo
 import { textArray } from "../db/arrays.ts";
 import { KNOWN_DEVICE } from "../leads/known-device.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
+import { appendEvents } from "../events/append.ts";
 import type { Bell } from "../events/bell.ts";
 import { ok, refused, type Result, type UserErrorCode } from "../lib/errors.ts";
 import { retriableFlowIds, type FlowFilter } from "./service.ts";
@@ -18,11 +19,6 @@ const retry = `
   WITH wanted AS MATERIALIZED (
     SELECT f.* FROM unnest($1::uuid[]) AS w(id)
      CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.id = w.id AND flows.workspace_id = $2 OFFSET 0) AS f),
-  steps AS MATERIALIZED (                            -- when an enrolment came to each step, and whether that was attempted, the first time or again
-    SELECT f.enrollment_id, f.step_id, (array_agg(f.id ORDER BY f.id))[1] AS first_id, bool_or(f.attempted_at IS NOT NULL) AS is_attempted
-      FROM (SELECT DISTINCT enrollment_id FROM wanted) AS w
-     CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.enrollment_id = w.enrollment_id OFFSET 0) AS f
-     GROUP BY f.enrollment_id, f.step_id),
   judged AS MATERIALIZED (
     SELECT f.id, f.status, f.retried_as, e.stop_reason,
            CASE WHEN f.status <> 'FAILED' THEN 'not_failed'
@@ -33,11 +29,9 @@ const retry = `
                 WHEN st.id IS NULL THEN 'step_removed'
                 WHEN e.status = 'STOPPED' AND e.stop_reason <> 'FLOW_FAILED' THEN 'stopped'
                 WHEN e.status = 'PAUSED' THEN 'paused'
-                WHEN EXISTS (SELECT FROM steps later WHERE later.enrollment_id = f.enrollment_id AND later.first_id > own.first_id AND later.is_attempted)
-                THEN 'superseded'
+                WHEN is_superseded(f.enrollment_id, f.step_id, f.id) THEN 'superseded'
            END AS refusal
       FROM wanted f
-      JOIN steps own ON own.enrollment_id = f.enrollment_id AND own.step_id = f.step_id
       LEFT JOIN leads l ON l.id = f.lead_id
       LEFT JOIN enrollments e ON e.id = f.enrollment_id
       LEFT JOIN sequences s ON s.id = f.sequence_id
@@ -60,8 +54,7 @@ const retry = `
       JOIN lanes a ON a.id = t.lane_id
       JOIN leads l ON l.id = t.lead_id
     RETURNING id, workspace_id, sequence_id),
-  logged AS (
-    INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id FROM created)
+  logged AS (${appendEvents(["flow_id", "sequence_id"], "SELECT workspace_id, 'FLOW_ACTIVATED' AS type, id AS flow_id, sequence_id FROM created")})
   SELECT j.id, j.status, j.stop_reason AS "stopReason", coalesce(t.retried_as, j.retried_as) AS "retriedAs",
          coalesce(j.refusal, CASE WHEN t.id IS NULL THEN 'retried' END) AS refusal
     FROM judged j LEFT JOIN taken t ON t.id = j.id`;

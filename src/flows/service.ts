@@ -29,7 +29,7 @@ export const flowsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Flow
 export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]): Promise<Flow[][]> {
   const rows = await db.read((tx) =>
     select(tx)
-      .where(inArray(flows.enrollmentId, [...ids]))
+      .where(sql`${flows.id} IN (SELECT flows_of_enrollment(e.id) FROM unnest(${textArray(ids)}::uuid[]) AS e(id))`)
       .orderBy(asc(flows.id)),
   );
   const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId);
@@ -59,8 +59,8 @@ const CONDITIONS: Conditions = {
   sequenceId: (wanted) => eq(flows.sequenceId, wanted),
   deviceId: (wanted) => sql`coalesce(${flows.deviceId}, ${flows.boundDeviceId}) = ${wanted}`,
   // A list index of its own on a table that is written thousands of times a second would cost more than this way round.
-  leadId: (wanted) => sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = ${wanted})`,
-  enrollmentId: (wanted) => eq(flows.enrollmentId, wanted),
+  leadId: (wanted) => sql`${flows.id} IN (SELECT flows_of_enrollment(${enrollments.id}) FROM ${enrollments} WHERE ${enrollments.leadId} = ${wanted})`,
+  enrollmentId: (wanted) => sql`${flows.id} IN (SELECT flows_of_enrollment(${wanted}))`,
   stepId: (wanted) => eq(flows.stepId, wanted),
   dueAfter: (wanted) => sql`${columns.wallDueAt} > ${wanted.toISOString()}::timestamptz`,
   dueBefore: (wanted) => sql`${columns.wallDueAt} < ${wanted.toISOString()}::timestamptz`,
@@ -140,7 +140,7 @@ export async function retriableFlowIds(db: WorkspaceDb, filter: FlowFilter, limi
   return rows.map(({ id }) => id);
 }
 
-const ofLead = sql`${flows.enrollmentId} IN (SELECT ${enrollments.id} FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
+const ofLead = sql`${flows.id} IN (SELECT flows_of_enrollment(${enrollments.id}) FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
 
 export const flowPagesOfLeads = (
   db: WorkspaceDb,

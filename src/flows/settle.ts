@@ -2,7 +2,8 @@
 // place where a flow ends and the only one where a next flow begins.
 
 import type pg from "pg";
-import { textArray } from "../db/arrays.ts";
+import { plainColumn, textArray } from "../db/arrays.ts";
+import { appendEvents } from "../events/append.ts";
 import type { Outcome } from "../transports/transport.ts";
 import type { FlowFailureCode, FlowSkipReason, FlowStatus } from "./states.ts";
 
@@ -46,57 +47,61 @@ const settle = `
             OR (w.attempt_id IS NULL AND f.attempted_at IS NULL))                -- skipped: not once the message may be on the wire
     RETURNING f.id, f.workspace_id, f.lane_id, f.lead_id, f.enrollment_id, f.sequence_id, f.step_id, f.device_id, f.bound_device_id,
               coalesce(f.deferred_from, f.due_at) AS planned, f.status, f.skip_reason),
-  onward AS MATERIALIZED (                                                       -- where each lead would go from here
-    SELECT s.id, s.workspace_id, s.lead_id, s.enrollment_id, s.lane_id, s.status, s.skip_reason, d.last_device_id, d.next_device_id,
-           uuid_v7() AS next_flow_id, n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger,
-           z.next_zone, b.id AS next_lane_id, t.lane_now,
-           coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0') AS next_lane_lag,   -- of the wall, in lane time
-           CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN soon.wall              -- a removed step's successor takes its place in time
-                -- From when it was due, not from when it was sent, or a daily message drifts out of its window; but after a backlog
-                -- never closer to the last one than the minimum delay.
-                WHEN nq.schedule_time IS NULL THEN greatest(soon.planned, soon.earliest)
-                -- In days of the person's own calendar, which daylight saving makes an hour shorter or longer; never twice in one window.
-                WHEN n.sequence_id = s.sequence_id
-                THEN next_opening(z.next_zone, nq.schedule_time, (soon.wall AT TIME ZONE sound_zone(a.time_zone))::date + ceil(delay.hours / 24)::int, soon.earliest)
-                ELSE next_opening(z.next_zone, nq.schedule_time, '-infinity', greatest(soon.planned, soon.earliest) - make_interval(mins => nq.schedule_tolerance_minutes))
-           END AS next_due,                                                      -- by the wall clock
-           CASE WHEN s.status = 'SKIPPED' AND s.skip_reason <> 'STEP_REMOVED' THEN 'STOPPED'
-                WHEN s.status = 'FAILED' AND q.on_failure = 'STOP' THEN 'STOPPED'
-                WHEN n.id IS NULL OR n.sequence_id <> s.sequence_id THEN 'COMPLETED'
-                ELSE 'ACTIVE' END AS verdict
-      FROM settled s
-      JOIN lanes a ON a.id = s.lane_id
-      JOIN sequences q ON q.id = s.sequence_id
-      LEFT JOIN leads l ON l.id = s.lead_id
-      LEFT JOIN sequence_steps st ON st.id = s.step_id
-     CROSS JOIN LATERAL (                                                        -- a delay that SQL wrote, 1e300 say, would fail this for ever
-       SELECT least(greatest(coalesce(st.trigger_delay_hours, q.trigger_delay_hours), 0), ${MAX_STEP_DELAY_HOURS}) AS hours) AS delay
-     CROSS JOIN LATERAL (
-       SELECT CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, (SELECT r.next_trigger FROM removed_steps r WHERE r.id = s.step_id))
-                   WHEN st.next_trigger IS NULL OR EXISTS (SELECT FROM sequence_steps t WHERE t.workspace_id = s.workspace_id AND t.trigger = st.next_trigger)
-                   THEN st.next_trigger
-                   ELSE live_trigger(s.workspace_id, st.next_trigger) END AS trigger OFFSET 0) AS way    -- past what was removed since
-      LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED') ON n.workspace_id = s.workspace_id AND n.trigger = way.trigger
-     CROSS JOIN LATERAL (SELECT coalesce(l.time_zone, nq.time_zone, (SELECT w.time_zone FROM workspaces w WHERE w.id = s.workspace_id)) AS next_zone OFFSET 0) AS z
-      LEFT JOIN lanes b ON b.sequence_id = n.sequence_id AND b.time_zone = z.next_zone
-     CROSS JOIN LATERAL (SELECT lane_time(clock_timestamp(), a.paused_at, a.pause_offset) AS lane_now) AS t
-     CROSS JOIN LATERAL (SELECT clock_timestamp() + (s.planned - t.lane_now) AS wall) AS due
-     CROSS JOIN LATERAL (
-       SELECT due.wall, due.wall + make_interval(secs => 3600 * delay.hours) AS planned,
-              clock_timestamp() + make_interval(secs => 3600 * least($7::float8, delay.hours)) AS earliest) AS soon
-     CROSS JOIN LATERAL (SELECT CASE s.status WHEN 'SENT' THEN s.device_id ELSE s.bound_device_id END AS id) AS last
-     CROSS JOIN LATERAL (SELECT last.id AS last_device_id, coalesce(l.preferred_device_id, last.id) AS next_device_id) AS d),
   advanced AS (
     UPDATE enrollments e
        SET current_flow_id = CASE o.verdict WHEN 'ACTIVE' THEN o.next_flow_id ELSE e.current_flow_id END,
            status = CASE o.verdict WHEN 'ACTIVE' THEN e.status ELSE o.verdict END,
            stop_reason = CASE o.verdict WHEN 'STOPPED' THEN coalesce(o.skip_reason, 'FLOW_FAILED') END,
            finished_at = CASE o.verdict WHEN 'ACTIVE' THEN NULL ELSE clock_timestamp() END
-      FROM onward o
+      FROM (                                                                     -- where each lead would go from here
+        SELECT s.id, s.workspace_id, s.lead_id, s.enrollment_id, s.lane_id, s.status, s.skip_reason, d.last_device_id, d.next_device_id,
+               uuid_v7() AS next_flow_id, n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger,
+               z.next_zone, b.id AS next_lane_id, t.lane_now,
+               coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0') AS next_lane_lag,   -- of the wall, in lane time
+               CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN soon.wall              -- a removed step's successor takes its place in time
+                    -- From when it was due, not from when it was sent, or a daily message drifts out of its window; but after a backlog
+                    -- never closer to the last one than the minimum delay.
+                    WHEN nq.schedule_time IS NULL THEN greatest(soon.planned, soon.earliest)
+                    -- In days of the person's own calendar, which daylight saving makes an hour shorter or longer; never twice in one window.
+                    WHEN n.sequence_id = s.sequence_id
+                    THEN next_opening(z.next_zone, nq.schedule_time, (soon.wall AT TIME ZONE sound_zone(a.time_zone))::date + ceil(delay.hours / 24)::int, soon.earliest)
+                    ELSE next_opening(z.next_zone, nq.schedule_time, '-infinity', greatest(soon.planned, soon.earliest) - make_interval(mins => nq.schedule_tolerance_minutes))
+               END AS next_due,                                                      -- by the wall clock
+               CASE WHEN s.status = 'SKIPPED' AND s.skip_reason <> 'STEP_REMOVED' THEN 'STOPPED'
+                    WHEN s.status = 'FAILED' AND q.on_failure = 'STOP' THEN 'STOPPED'
+                    WHEN n.id IS NULL OR n.sequence_id <> s.sequence_id THEN 'COMPLETED'
+                    ELSE 'ACTIVE' END AS verdict
+          FROM settled s
+          JOIN lanes a ON a.id = s.lane_id
+          JOIN sequences q ON q.id = s.sequence_id
+          LEFT JOIN leads l ON l.id = s.lead_id
+          LEFT JOIN sequence_steps st ON st.id = s.step_id
+         CROSS JOIN LATERAL (                                                        -- a delay that SQL wrote, 1e300 say, would fail this for ever
+           SELECT least(greatest(coalesce(st.trigger_delay_hours, q.trigger_delay_hours), 0), ${MAX_STEP_DELAY_HOURS}) AS hours) AS delay
+          LEFT JOIN sequence_steps direct ON direct.workspace_id = s.workspace_id AND direct.trigger = st.next_trigger
+         CROSS JOIN LATERAL (
+           SELECT CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, (SELECT r.next_trigger FROM removed_steps r WHERE r.id = s.step_id))
+                       WHEN direct.id IS NULL AND st.next_trigger IS NOT NULL THEN live_trigger(s.workspace_id, st.next_trigger)
+                       ELSE st.next_trigger END AS trigger OFFSET 0) AS way              -- past what was removed since
+          LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED') ON n.workspace_id = s.workspace_id AND n.trigger = way.trigger
+         CROSS JOIN LATERAL (SELECT coalesce(l.time_zone, nq.time_zone, (SELECT w.time_zone FROM workspaces w WHERE w.id = s.workspace_id)) AS next_zone OFFSET 0) AS z
+          LEFT JOIN LATERAL (                                                        -- nearly always the same one: another is looked for only where it is not
+           SELECT a.id, a.paused_at, a.pause_offset WHERE n.sequence_id = a.sequence_id AND z.next_zone = a.time_zone
+            UNION ALL
+           SELECT o.id, o.paused_at, o.pause_offset FROM lanes o
+            WHERE o.sequence_id = n.sequence_id AND o.time_zone = z.next_zone AND (n.sequence_id <> a.sequence_id OR z.next_zone <> a.time_zone)) AS b ON true
+         CROSS JOIN LATERAL (SELECT lane_time(clock_timestamp(), a.paused_at, a.pause_offset) AS lane_now) AS t
+         CROSS JOIN LATERAL (SELECT clock_timestamp() + (s.planned - t.lane_now) AS wall) AS due
+         CROSS JOIN LATERAL (
+           SELECT due.wall, due.wall + make_interval(secs => 3600 * delay.hours) AS planned,
+                  clock_timestamp() + make_interval(secs => 3600 * least($7::float8, delay.hours)) AS earliest) AS soon
+         CROSS JOIN LATERAL (SELECT CASE s.status WHEN 'SENT' THEN s.device_id ELSE s.bound_device_id END AS id) AS last
+         CROSS JOIN LATERAL (SELECT last.id AS last_device_id, coalesce(l.preferred_device_id, last.id) AS next_device_id) AS d
+        OFFSET 0) AS o
      WHERE e.id = o.enrollment_id
        AND e.current_flow_id = o.id                                              -- compare and swap: who moves it on makes the next flow, once
        AND e.status IN ('ACTIVE', 'PAUSED')                                      -- one that was stopped meanwhile goes nowhere
-    RETURNING o.*, e.sequence_id, e.trigger AS word, e.status AS enrollment_status, e.paused_lane_time,
+    RETURNING o.*, e.sequence_id, e.trigger AS word, e.paused_lane_time, o.verdict = 'ACTIVE' AND e.status = 'PAUSED' AS waits_apart,
               CASE WHEN o.verdict = 'COMPLETED' AND o.next_step_id IS NOT NULL THEN uuid_v7() END AS entry_id),
   entered AS (                                                                   -- on into another sequence
     INSERT INTO enrollments (id, workspace_id, lead_id, sequence_id, trigger, current_flow_id)
@@ -107,28 +112,22 @@ const settle = `
   new_lanes AS MATERIALIZED (                                                    -- made once per sequence and zone, not per lead
     SELECT m.*, lane_of(m.next_sequence_id, m.next_zone) AS lane_id
       FROM (SELECT DISTINCT next_sequence_id, next_zone FROM advanced
-             WHERE next_lane_id IS NULL AND next_step_id IS NOT NULL AND verdict <> 'STOPPED' AND enrollment_status <> 'PAUSED') AS m),
+             WHERE next_lane_id IS NULL AND next_step_id IS NOT NULL AND verdict <> 'STOPPED' AND NOT waits_apart) AS m),
   created AS (
-    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, queued, due_at, bound_device_id)
-    -- What is made while its enrolment is paused waits apart and stays in its lane; resuming moves it by all the time paused, so take off what has passed.
-    SELECT v.next_flow_id, v.workspace_id, v.lane_id, v.lead_id, v.enrollment_id, v.next_sequence_id, v.next_step_id, false,
-           v.next_due - (clock_timestamp() - v.lane_now) - (v.lane_now - v.paused_lane_time), v.next_device_id
-      FROM advanced v WHERE v.verdict = 'ACTIVE' AND v.enrollment_status = 'PAUSED'
-     UNION ALL
-    -- The same moment, in its lane's time. A lane made just now is not seen above yet, and its time is the wall's.
-    SELECT v.next_flow_id, v.workspace_id, coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)),
-           v.lead_id, v.enrollment_id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
-      FROM advanced v WHERE v.verdict = 'ACTIVE' AND v.enrollment_status <> 'PAUSED'
-     UNION ALL
-    SELECT v.next_flow_id, v.workspace_id, coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)),
-           v.lead_id, v.entry_id, v.next_sequence_id, v.next_step_id, true, v.next_due - v.next_lane_lag, v.next_device_id
-      FROM advanced v WHERE (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both
+    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, previous_id, sequence_id, step_id, queued, due_at, bound_device_id)
+    SELECT v.next_flow_id, v.workspace_id,
+           -- A lane made just now is not seen above yet, and its time is the wall's.
+           CASE WHEN v.waits_apart THEN v.lane_id
+                ELSE coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)) END,
+           v.lead_id, coalesce(v.entry_id, v.enrollment_id), CASE WHEN v.entry_id IS NULL THEN v.id END, v.next_sequence_id, v.next_step_id, NOT v.waits_apart,
+           -- In its lane's time. What is made while its enrolment is paused stays in its lane; resuming moves it by all the time paused, so take off what has passed.
+           v.next_due - CASE WHEN v.waits_apart THEN clock_timestamp() - v.paused_lane_time ELSE v.next_lane_lag END, v.next_device_id
+      FROM advanced v WHERE v.verdict = 'ACTIVE' OR (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both
     RETURNING id, workspace_id, sequence_id),
-  logged AS (
-    INSERT INTO events (workspace_id, type, flow_id, sequence_id, device_id, reason)
-    SELECT workspace_id, 'FLOW_' || status, id, sequence_id, device_id, skip_reason FROM settled
-     UNION ALL
-    SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL FROM created),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "device_id", "reason"], `
+      SELECT 1 AS place, workspace_id, 'FLOW_' || status AS type, id AS flow_id, sequence_id, device_id, skip_reason AS reason FROM settled
+       UNION ALL
+      SELECT 2, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL FROM created`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, sent, failed, active, paused, completed, stopped, enrolled)
     SELECT workspace_id, sequence_id, sum(sent), sum(failed), sum(active), sum(paused), sum(completed), sum(stopped), sum(enrolled)
@@ -151,10 +150,21 @@ const settle = `
      WHERE l.id = t.lead_id AND (trigger_words(l.trigger) && t.words OR l.last_device_id IS DISTINCT FROM coalesce(t.device_id, l.last_device_id)))
   SELECT id FROM settled`;
 
-const statusOf = (ending: Ending): { status: FlowStatus; code: FlowFailureCode | FlowSkipReason | null; message: string | null; at: string | null } => {
+type Written = { readonly status: FlowStatus; readonly code: FlowFailureCode | FlowSkipReason | null; readonly message: string | null; readonly at: string | null };
+
+/** Kept, since those that are settled together were mostly accepted in the same millisecond, and writing a time costs as much as all else here. */
+let lastSent = { ms: NaN, written: { status: "SENT", code: null, message: null, at: null } as Written };
+
+const sentAt = (at: Date): Written => {
+  const ms = at.getTime();
+  if (ms !== lastSent.ms) lastSent = { ms, written: { status: "SENT", code: null, message: null, at: at.toISOString() } };
+  return lastSent.written;
+};
+
+const statusOf = (ending: Ending): Written => {
   switch (ending.kind) {
     case "accepted":
-      return { status: "SENT", code: null, message: null, at: ending.at.toISOString() };
+      return sentAt(ending.at);
     case "refused":
       return { status: "FAILED", code: ending.code, message: ending.message, at: null };
     case "unknown":
@@ -178,12 +188,12 @@ export async function settleFlows(client: Queryable, settlements: readonly Settl
     name: "settle",
     text: settle,
     values: [
-      textArray(settlements.map(({ flowId }) => flowId)),
-      textArray(settlements.map(({ attemptId }) => attemptId)),
-      textArray(endings.map(({ status }) => status)),
-      textArray(endings.map(({ code }) => code)),
+      plainColumn(settlements, ({ flowId }) => flowId),
+      plainColumn(settlements, ({ attemptId }) => attemptId),
+      plainColumn(endings, ({ status }) => status),
+      plainColumn(endings, ({ code }) => code),
       textArray(endings.map(({ message }) => message)),
-      textArray(endings.map(({ at }) => at)),
+      plainColumn(endings, ({ at }) => at),
       minStepDelayHours,
     ],
   });

@@ -3,6 +3,8 @@
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
+import { LASTING_STATUSES } from "../devices/lasting.ts";
+import { IS_RESTRICTED } from "../devices/restriction.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 import type { DeviceRoom, Situation } from "./waiting.ts";
 
@@ -48,24 +50,28 @@ const FLEET = `
   room AS (
     SELECT CASE WHEN min(greatest(hour_until, day_until)) <= max(hour_until) THEN min(greatest(hour_until, day_until))
                 ELSE (SELECT min(${BLOCKED_UNTIL}) FROM online d) END AS at FROM soonest)
-  SELECT EXISTS (SELECT FROM devices WHERE workspace_id = $1) AS "hasDevices", (SELECT count(*)::int FROM online) AS online,
+  SELECT EXISTS (SELECT FROM devices WHERE workspace_id = $1) AS "hasDevices",
+         EXISTS (SELECT FROM devices WHERE workspace_id = $1 AND status NOT IN ${LASTING_STATUSES}) AS "canComeBack", (SELECT count(*)::int FROM online) AS online,
          EXISTS (SELECT FROM free) AS "hasRoom", (SELECT rested_since FROM free) AS "restedSince",
          CASE WHEN NOT EXISTS (SELECT FROM free) THEN (SELECT at FROM room) END AS "roomAt",
-         CASE WHEN w.hourly_ceiling IS NOT NULL THEN (
-           SELECT a.at + (interval '1 hour' + ${SEND_DEADLINE}) FROM device_attempts a
-            WHERE a.workspace_id = w.id AND a.at > now() - (interval '1 hour' + ${SEND_DEADLINE})
-            ORDER BY a.at DESC OFFSET w.hourly_ceiling - 1 LIMIT 1) END AS "ceilingUntil"
+         CASE WHEN w.hourly_ceiling <= hour_attempts(w.id) THEN (      -- until the slot is over that those after it leave no room for
+           SELECT to_timestamp(10 * (newest.slot - n.place + 2)) + (interval '1 hour' + ${SEND_DEADLINE})
+             FROM (SELECT pace_slot(clock_timestamp()) AS slot OFFSET 0) AS newest
+            CROSS JOIN (SELECT slots.place, sum(slots.made) OVER (ORDER BY slots.place) AS made
+                          FROM workspace_pace p CROSS JOIN LATERAL unnest(pace_since(p.slot, p.attempts, pace_slot(clock_timestamp()))) WITH ORDINALITY AS slots(made, place)
+                         WHERE p.workspace_id = w.id) AS n
+            WHERE n.made >= w.hourly_ceiling ORDER BY n.place LIMIT 1) END AS "ceilingUntil"
     FROM workspaces w WHERE w.id = $1`;
 
-type Fleet = Pick<Situation, "hasDevices" | "devices" | "ceilingUntil">;
+type Fleet = Pick<Situation, "hasDevices" | "canComeBack" | "devices" | "ceilingUntil">;
 
 /** What holds for all flows of the workspace. */
 async function fleetOf(client: Queryable, workspaceId: string): Promise<Fleet> {
   const { rows } = await client.query<DeviceRoom & Omit<Fleet, "devices">>(FLEET, [workspaceId]);
   const [row] = rows;
   if (!row) throw new Error("the workspace is gone");
-  const { hasDevices, ceilingUntil, ...devices } = row;
-  return { hasDevices, ceilingUntil, devices };
+  const { hasDevices, canComeBack, ceilingUntil, ...devices } = row;
+  return { hasDevices, canComeBack, ceilingUntil, devices };
 }
 
 const OWN = `
@@ -74,7 +80,7 @@ const OWN = `
      CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.id = w.id AND flows.workspace_id = $2 OFFSET 0) AS f),
   lane AS MATERIALIZED (         -- once for each lane, not for each flow. A window that closes within the send deadline is as good as closed
     SELECT a.id, a.paused_at, a.pause_offset, a.open_from = 'infinity' AS never_opens, s.status, s.min_delay_seconds, s.max_delay_seconds,
-           s.no_device_grace_minutes, w.cap_messages, w.cap_hours,
+           s.no_device_grace_minutes, w.cap_messages, w.cap_hours, w.first_contacts_held_at,
            CASE WHEN opening.at > now() THEN opening.at END AS window_opens_at, quiet.until AS quiet_until
       FROM (SELECT DISTINCT lane_id FROM wanted) AS d
       JOIN lanes a ON a.id = d.lane_id JOIN sequences s ON s.id = a.sequence_id JOIN workspaces w ON w.id = a.workspace_id
@@ -89,9 +95,10 @@ const OWN = `
         CROSS JOIN LATERAL (SELECT instant_of(day + w.quiet_start, zone.name) AS start,
                                    instant_of(day + (w.quiet_end <= w.quiet_start)::int + w.quiet_end, zone.name) AS until) AS span
         WHERE w.quiet_start IS NOT NULL AND span.start - ${SEND_DEADLINE} <= now() AND now() < span.until) AS quiet),
-  bound AS MATERIALIZED (        -- the devices that still have their people to themselves
-    SELECT d.id, ${BLOCKED_UNTIL} AS room_at, ${LAST_ATTEMPT} AS rested_since
-      FROM devices d WHERE d.id IN (SELECT bound_device_id FROM wanted) AND d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT d.spills)
+  bound AS MATERIALIZED (        -- the devices that still have their people to themselves: a restricted one has them wherever it is
+    SELECT d.id, ${IS_RESTRICTED} AS is_restricted, d.restricted_until, (d.status IN ('ONLINE', 'RESTRICTED') AND d.paused_at IS NULL)::int AS online,
+           ${BLOCKED_UNTIL} AS room_at, ${LAST_ATTEMPT} AS rested_since
+      FROM devices d WHERE d.id IN (SELECT bound_device_id FROM wanted) AND (${IS_RESTRICTED} OR d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT d.spills))
   SELECT f.id, now() AS now, f.attempted_at IS NULL AND f.settled_at IS NULL AS "isWaiting",
          wall_time(coalesce(f.deferred_from, f.due_at), l.paused_at, l.pause_offset) AS "dueAt",
          CASE WHEN f.deferred_from IS NOT NULL THEN wall_time(f.due_at, l.paused_at, l.pause_offset) END AS "deferredUntil",
@@ -102,25 +109,35 @@ const OWN = `
            SELECT FROM enrollments o JOIN flows due ON due.id = o.current_flow_id JOIN lanes a ON a.id = due.lane_id
             WHERE o.lead_id = f.lead_id AND o.id < f.enrollment_id AND o.status = 'ACTIVE' AND due.queued AND a.paused_at IS NULL
               AND due.due_at <= now() - a.pause_offset AND now() BETWEEN a.open_from AND a.open_until) AS "isBehindOlder",
-         b.id IS NOT NULL AS "isBound", b.room_at AS "roomAt", b.rested_since AS "restedSince"
+         b.online, b.room_at AS "roomAt", b.rested_since AS "restedSince",
+         b.is_restricted AND (p.replied_device_id IS DISTINCT FROM b.id OR f.retry_of IS NOT NULL) AS "isKept",
+         CASE WHEN b.restricted_until > now() THEN b.restricted_until END AS "restrictedUntil",
+         l.first_contacts_held_at IS NOT NULL AND (p.last_replied_at IS NULL OR f.retry_of IS NOT NULL) AS "isHeld"
     FROM wanted f
     JOIN lane l ON l.id = f.lane_id
     LEFT JOIN enrollments e ON e.id = f.enrollment_id
+    LEFT JOIN leads p ON p.id = f.lead_id
     LEFT JOIN bound b ON b.id = f.bound_device_id
     LEFT JOIN LATERAL (          -- as the attempt reckons
       SELECT p.attempted_at[cardinality(p.attempted_at) - l.cap_messages + 1] + make_interval(hours => l.cap_hours) + ${SEND_DEADLINE} AS room_at
         FROM lead_pace p WHERE p.lead_id = f.lead_id) AS pace ON true`;
 
-type OwnRow = Omit<Situation, keyof Fleet | "boundDevice"> &
-  Pick<DeviceRoom, "roomAt" | "restedSince"> & { readonly id: string; readonly isBound: boolean };
+/** Of the device that has it to itself: nulls where none has. */
+type Own = Pick<DeviceRoom, "roomAt" | "restedSince"> & { readonly online: number | null; readonly isKept: boolean | null; readonly restrictedUntil: Date | null };
+
+type OwnRow = Omit<Situation, keyof Fleet | "boundDevice" | "restriction"> & Own & { readonly id: string };
 
 /** What holds for each flow by itself. */
 async function ownSituations(client: Queryable, workspaceId: string, ids: readonly string[]): Promise<Map<string, Omit<Situation, keyof Fleet>>> {
   const { rows } = await client.query<OwnRow>(OWN, [textArray(ids), workspaceId]);
   return new Map(
-    rows.map(({ id, isBound, roomAt, restedSince, ...situation }) => [
+    rows.map(({ id, online, roomAt, restedSince, isKept, restrictedUntil, ...situation }) => [
       id,
-      { ...situation, boundDevice: isBound ? { online: 1, hasRoom: roomAt === null, roomAt, restedSince } : null },
+      {
+        ...situation,
+        boundDevice: online === null ? null : { online, hasRoom: roomAt === null, roomAt, restedSince },
+        restriction: isKept ? { until: restrictedUntil } : null,
+      },
     ]),
   );
 }

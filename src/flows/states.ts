@@ -16,10 +16,20 @@ import type { FlowEventType } from "../events/types.ts";
 export const FLOW_STATUSES = ["ACTIVE", "PROCESSING", "SENT", "FAILED", "SKIPPED", "CANCELLED"] as const;
 export type FlowStatus = (typeof FLOW_STATUSES)[number];
 
-export const FLOW_FAILURE_CODES = ["NO_DEVICE", "DEVICE_DISCONNECTED", "REJECTED", "TEMPLATE_ERROR", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"] as const;
+export const FLOW_FAILURE_CODES = [
+  "NO_DEVICE",
+  "DEVICE_DISCONNECTED",
+  "DEVICE_RESTRICTED",
+  "NOT_ON_WHATSAPP",
+  "REJECTED",
+  "TEMPLATE_ERROR",
+  "OUTCOME_UNKNOWN",
+  "DEADLINE_MISSED",
+  "RATE_LIMITED",
+] as const;
 export type FlowFailureCode = (typeof FLOW_FAILURE_CODES)[number];
 
-export const FLOW_SKIP_REASONS = ["OPTED_OUT", "OPERATOR", "STEP_REMOVED", "SEQUENCE_ARCHIVED"] as const;
+export const FLOW_SKIP_REASONS = ["OPTED_OUT", "REPLIED", "OPERATOR", "STEP_REMOVED", "SEQUENCE_ARCHIVED"] as const;
 export type FlowSkipReason = (typeof FLOW_SKIP_REASONS)[number];
 
 export type Transition = {
@@ -41,7 +51,7 @@ export const TRANSITIONS: readonly Transition[] = [
     from: "PROCESSING",
     to: "FAILED",
     event: "FLOW_FAILED",
-    failureCodes: ["DEVICE_DISCONNECTED", "REJECTED", "OUTCOME_UNKNOWN", "DEADLINE_MISSED"],
+    failureCodes: ["DEVICE_DISCONNECTED", "DEVICE_RESTRICTED", "NOT_ON_WHATSAPP", "REJECTED", "OUTCOME_UNKNOWN", "DEADLINE_MISSED", "RATE_LIMITED"],
   },
   { name: "settle", from: "ACTIVE", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["TEMPLATE_ERROR", "NO_DEVICE"] },
   { name: "rescue", from: "PROCESSING", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["OUTCOME_UNKNOWN"] },

@@ -11,8 +11,10 @@ const FLOW_WAIT_REASONS = [
   "FREQUENCY_CAP",
   "NO_DEVICE_ONLINE",
   "DEVICE_LIMITS",
+  "DEVICE_RESTRICTED",
   "PACE",
   "RATE_CEILING",
+  "SYSTEM_HOLD",
   "QUEUED",
 ] as const;
 
@@ -60,11 +62,16 @@ export type Situation = {
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
   readonly noDeviceGraceMinutes: number;
-  /** Whether the workspace has any device at all. */
+  /** Whether the workspace has any device at all, and any that could come back by itself. */
   readonly hasDevices: boolean;
+  readonly canComeBack: boolean;
   readonly devices: DeviceRoom;
   /** The one device that it waits for; null where any will do. */
   readonly boundDevice: DeviceRoom | null;
+  /** That device is restricted, and this is a first contact: until then, as far as is known. */
+  readonly restriction: { readonly until: Date | null } | null;
+  /** The workspace's first contacts are held, and this is one. */
+  readonly isHeld: boolean;
 };
 
 export function flowWaits(situation: Situation): FlowWait[] {
@@ -77,6 +84,7 @@ export function flowWaits(situation: Situation): FlowWait[] {
     ...frequencyCap(situation, paused.length > 0),
     ...devices(situation, paused.length > 0),
     ...ceiling(situation),
+    ...hold(situation),
   ];
   return waits.length > 0 ? waits : [{ reason: "QUEUED", message: "Nothing keeps it: the next cycle takes it.", until: null }];
 }
@@ -138,9 +146,10 @@ function frequencyCap({ now, deferredUntil, capUntil, isBehindOlder }: Situation
 }
 
 function devices(situation: Situation, isPaused: boolean): FlowWait[] {
-  const { now, devices, boundDevice, minDelaySeconds, maxDelaySeconds } = situation;
-  if (devices.online === 0) return [{ reason: "NO_DEVICE_ONLINE", message: noDeviceMessage(situation, isPaused), until: null }];
-  const { hasRoom, roomAt, restedSince } = boundDevice ?? devices;
+  const { now, devices, boundDevice, restriction, minDelaySeconds, maxDelaySeconds } = situation;
+  if (restriction) return [restricted(restriction.until)];
+  const { online, hasRoom, roomAt, restedSince } = boundDevice ?? devices;
+  if (online === 0) return [{ reason: "NO_DEVICE_ONLINE", message: noDeviceMessage(situation, isPaused), until: null }];
   if (!hasRoom) {
     const which = boundDevice ? "The device that this lead is written from" : "Every device that is online";
     return [{ reason: "DEVICE_LIMITS", message: `${which} has reached its hourly or daily limit.`, until: roomAt }];
@@ -153,16 +162,30 @@ function devices(situation: Situation, isPaused: boolean): FlowWait[] {
   return [{ reason: "PACE", message, until }];
 }
 
-function noDeviceMessage({ hasDevices, dueAt, deferredUntil, noDeviceGraceMinutes }: Situation, isPaused: boolean): string {
-  if (hasDevices) return "No device of the workspace is online and not paused.";
+/** Also an operator's retry: it is not looked for beside the lead's enrolment. */
+function restricted(until: Date | null): FlowWait {
+  const message = "WhatsApp restricts the device that this lead is written from: it sends nothing but the next messages of those who have written to it.";
+  return { reason: "DEVICE_RESTRICTED", message: until ? `${message} This lasts until ${until.toISOString()}, as far as is known.` : message, until };
+}
+
+function noDeviceMessage({ hasDevices, canComeBack, boundDevice, dueAt, deferredUntil, noDeviceGraceMinutes }: Situation, isPaused: boolean): string {
+  if (boundDevice) return "The device that this lead has written to is paused or not connected, and no other goes on in its place while WhatsApp restricts it.";
+  if (canComeBack) return "No device of the workspace is online and not paused.";
   const failsAt = Math.max(dueAt.getTime(), deferredUntil?.getTime() ?? 0) + noDeviceGraceMinutes * MINUTE_MS;
   const grace = noDeviceGraceMinutes > 0 ? `the sequence's grace of ${noDeviceGraceMinutes} minutes ends` : "it is due";
   const when = isPaused ? grace : `${grace}, at ${new Date(failsAt).toISOString()}`;
-  return `The workspace has no device. It fails with NO_DEVICE where there is still none when ${when}.`;
+  if (!hasDevices) return `The workspace has no device. It fails with NO_DEVICE where there is still none when ${when}.`;
+  return `Every device of the workspace is unpaired, logged out, replaced or banned. It fails with NO_DEVICE where that is still so when ${when}.`;
 }
 
 function ceiling({ ceilingUntil }: Situation): FlowWait[] {
   if (!ceilingUntil) return [];
   const message = `The workspace has reached its hourly ceiling, and has room again at ${ceilingUntil.toISOString()}.`;
   return [{ reason: "RATE_CEILING", message, until: ceilingUntil }];
+}
+
+function hold({ isHeld }: Situation): FlowWait[] {
+  if (!isHeld) return [];
+  const message = "Too many of the workspace's devices are restricted: who has not written before is written to when an operator calls releaseFirstContacts.";
+  return [{ reason: "SYSTEM_HOLD", message, until: null }];
 }

@@ -13,7 +13,7 @@ const scope = (access: ApiContext["access"], wanted: Parameters<typeof hasScope>
 export const builder = new SchemaBuilder<{
   Context: ApiContext;
   DefaultFieldNullability: false;
-  AuthScopes: { read: boolean; manage: boolean; admin: boolean };
+  AuthScopes: { read: boolean; manage: boolean; pair: boolean; admin: boolean };
   /** Counted only when `totalCount` or `totalCountIsExact` is asked for. */
   Connection: { count: () => Promise<Count> };
   Scalars: {
@@ -32,7 +32,7 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   scopeAuth: {
     authorizeOnSubscribe: true,
-    authScopes: ({ access }) => ({ read: scope(access, "READ"), manage: scope(access, "MANAGE"), admin: scope(access, "ADMIN") }),
+    authScopes: ({ access }) => ({ read: scope(access, "READ"), manage: scope(access, "MANAGE"), pair: scope(access, "PAIR"), admin: scope(access, "ADMIN") }),
     unauthorizedError: (_parent, { access }, info) =>
       forbidden(`This token has the scopes ${access.scopes.join(", ")}; that is not enough for ${info.fieldName}.`),
   },

@@ -14,6 +14,7 @@ export type LeadFilter = {
   readonly niche?: Optional<readonly string[]>;
   readonly trigger?: Optional<string>;
   readonly optedOut?: Optional<boolean>;
+  readonly hasReplied?: Optional<boolean>;
   readonly createdAfter?: Optional<Date>;
   readonly createdBefore?: Optional<Date>;
   readonly attributes?: Optional<Readonly<Record<string, unknown>>>;
@@ -43,6 +44,7 @@ export async function leadConditions(tx: Tx, workspaceId: string, filter: LeadFi
     filter.niche && inArray(leads.niche, [...filter.niche]),
     filter.trigger != null && carries(filter.trigger.trim()),
     filter.optedOut != null && (filter.optedOut ? isNotNull(leads.optedOutAt) : isNull(leads.optedOutAt)),
+    filter.hasReplied != null && (filter.hasReplied ? isNotNull(leads.lastRepliedAt) : isNull(leads.lastRepliedAt)),
     filter.createdAfter && gt(leads.createdAt, filter.createdAfter),
     filter.createdBefore && lt(leads.createdAt, filter.createdBefore),
     filter.attributes && sql`${leads.attributes} @> ${JSON.stringify(filter.attributes)}::jsonb`,

@@ -70,6 +70,7 @@ LeadRef.implement({
       nullable: true,
       description: "When this person opted out, if they did. Nothing is sent from then on.",
     }),
+    lastRepliedAt: t.expose("lastRepliedAt", { type: "DateTime", nullable: true }),
     enrollments: t.field({
       type: EnrollmentConnection,
       args: t.arg.connectionArgs(),

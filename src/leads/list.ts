@@ -14,12 +14,17 @@ const BY_CREATION = { id: sql`${leads.id}` };
  *  security it would read every name before the place of a page. */
 const NAME = sql`(CASE WHEN ${leads.name} IS NULL THEN '' ELSE ${leads.name} END)`;
 const BY_NAME = { value: NAME, type: "text", id: sql`${leads.id}` } as const;
+/** As the index leads_workspace_id_last_replied_at has it. Who has never replied comes before all who have. */
+const LAST_REPLIED_AT = sql`(CASE WHEN ${leads.lastRepliedAt} IS NULL THEN '-infinity' ELSE ${leads.lastRepliedAt} END)`;
+const BY_REPLY = { value: LAST_REPLIED_AT, type: "timestamptz", id: sql`${leads.id}` } as const;
 
-export const LEAD_ORDERS = ["CREATED_AT", "NAME"] as const;
+export const LEAD_ORDERS = ["CREATED_AT", "NAME", "LAST_REPLIED_AT"] as const;
 export type LeadOrderField = (typeof LEAD_ORDERS)[number];
 
+const BY = { CREATED_AT: BY_CREATION, NAME: BY_NAME, LAST_REPLIED_AT: BY_REPLY };
+
 export const leadOrder = (field: LeadOrderField, descending: boolean): Order & { readonly name: string } => ({
-  ...(field === "NAME" ? BY_NAME : BY_CREATION),
+  ...BY[field],
   descending,
   name: `${field}:${descending ? "DESC" : "ASC"}`,
 });

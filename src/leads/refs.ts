@@ -19,6 +19,7 @@ export const LeadFilterInput = builder.inputType("LeadFilter", {
     niche: t.stringList(),
     trigger: t.string({ description: "Leads that have this trigger now." }),
     optedOut: t.boolean(),
+    hasReplied: t.boolean(),
     createdAfter: t.field({ type: "DateTime" }),
     createdBefore: t.field({ type: "DateTime" }),
     attributes: t.field({ type: "JSONObject", description: "Attributes equal to these values." }),

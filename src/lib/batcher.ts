@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-export type BatcherOptions<T, R> = {
+export type BatcherOptions<T> = {
   readonly clock: Clock;
   /** From the first item until all that has come by then is run. */
   readonly waitMs: number;
@@ -10,28 +10,15 @@ export type BatcherOptions<T, R> = {
   readonly atOnce: number;
   /** A batch that takes longer than this makes room for another: one that is stuck must not hold up all that come after it. */
   readonly patienceMs: number;
-  /** One result for each item, in their order; an Error rejects that item's alone. A rejection rejects all of the batch. */
-  readonly run: (items: readonly T[]) => Promise<readonly (R | Error)[]>;
+  /** Never rejects: it tells each item's owner how that went. */
+  readonly run: (batch: readonly T[]) => Promise<void>;
 };
 
-/** Gathers what is asked for one by one into batches: one timer a batch, and one promise an item. */
-export function createBatcher<T, R>({ clock, waitMs, most, atOnce, patienceMs, run }: BatcherOptions<T, R>): (item: T) => Promise<R> {
-  type Waiting = { readonly item: T; readonly resolve: (result: R) => void; readonly reject: (error: unknown) => void };
-  let gathered: Waiting[] = [];
+/** Gathers what comes one by one into batches. An item costs a place in a list: with a promise for each, which lives until its batch has ended, two thirds
+ *  of all that a node that sends allocated was still there at the next garbage collection, and had to be copied. */
+export function createBatcher<T>({ clock, waitMs, most, atOnce, patienceMs, run }: BatcherOptions<T>): (item: T) => void {
+  let gathered: T[] = [];
   let running = 0;
-
-  const runBatch = async (batch: readonly Waiting[]) => {
-    try {
-      const results = await run(batch.map(({ item }) => item));
-      for (const [index, { resolve, reject }] of batch.entries()) {
-        const result = results[index];
-        if (result instanceof Error) reject(result);
-        else resolve(result as R);
-      }
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
-  };
 
   const begin = () => {
     while (gathered.length > 0 && running < atOnce) {
@@ -46,16 +33,15 @@ export function createBatcher<T, R>({ clock, waitMs, most, atOnce, patienceMs, r
         begin();
       };
       const patience = clock.setTimeout(leave, patienceMs);
-      void runBatch(batch).then(() => {
+      void run(batch).finally(() => {
         patience.cancel();
         leave();
       });
     }
   };
 
-  return (item) =>
-    new Promise((resolve, reject) => {
-      // Where all places are taken, the batch that leaves first begins the next.
-      if (gathered.push({ item, resolve, reject }) === 1 && running < atOnce) void clock.setTimeout(begin, waitMs);
-    });
+  return (item) => {
+    // Where all places are taken, the batch that leaves first begins the next.
+    if (gathered.push(item) === 1 && running < atOnce) void clock.setTimeout(begin, waitMs);
+  };
 }

@@ -1,26 +1,27 @@
 /** A bounded number of places. Whoever finds none free stands in line, first come, first served. */
-export interface Places {
-  /** Resolves when the place is the caller's; undefined where it is so at once. */
-  take(): Promise<void> | undefined;
-  /** Gives it back. Once for each that was taken. */
+export interface Places<T> {
+  /** Seats it, now or when it is its turn. */
+  enter(guest: T): void;
+  /** Gives a place back. Once for each that was seated. */
   leave(): void;
 }
 
-export function createPlaces(count: number): Places {
+/** `seat` is told whose a place has become. */
+export function createPlaces<T>(count: number, seat: (guest: T) => void): Places<T> {
   let free = count;
-  const line: (() => void)[] = [];
+  const line: T[] = [];
 
   return {
-    take() {
-      if (free === 0) return new Promise((resolve) => void line.push(resolve));
+    enter(guest) {
+      if (free === 0) return void line.push(guest);
       free -= 1;
-      return undefined;
+      seat(guest);
     },
     leave() {
       // Handed on, not made free: whoever comes just now would be before its turn.
       const next = line.shift();
-      if (next) next();
-      else free += 1;
+      if (next === undefined) free += 1;
+      else seat(next);
     },
   };
 }

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { builder } from "../graphql/builder.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { LeadRef } from "../leads/refs.ts";
+import { SequenceRef } from "../sequences/refs.ts";
+import { loadStyle } from "./preview.ts";
 import { previewTemplate, type TemplateLead } from "./render.ts";
 
 type Preview = { readonly text: string; readonly variants: number; readonly missing: readonly string[] };
@@ -20,12 +22,24 @@ builder.queryField("previewMessage", (t) =>
   t.field({
     type: MessagePreview,
     description: "Renders a template as it would be sent to that lead, without sending it.",
-    args: { text: t.arg.string({ required: true }), leadId: t.arg.globalID({ for: LeadRef }), seed: t.arg.string() },
-    resolve: async (_root, { text, leadId, seed }, context) => {
-      // The loader says null for a lead that is not there.
+    args: {
+      text: t.arg.string({ required: true }),
+      leadId: t.arg.globalID({ for: LeadRef }),
+      seed: t.arg.string({ description: "A flow's id, for the text that this flow will have. Each preview without one is another draw." }),
+      sequenceId: t.arg.globalID({ for: SequenceRef, description: "As one of its messages: in its time zone, greeted and varied as it is set." }),
+      greeting: t.arg.boolean({ description: "The sequence's where it is left out; without one: false." }),
+      visibleVariation: t.arg.boolean({ description: "The sequence's where it is left out; without one: false." }),
+      at: t.arg({ type: "DateTime", description: "When it would be sent: the greeting depends on it. Now where it is left out." }),
+    },
+    resolve: async (_root, { text, leadId, seed, sequenceId, greeting = null, visibleVariation = null, at = null }, context) => {
+      // The loaders say null for what is not there.
       const lead: TemplateLead | null = leadId ? await LeadRef.getDataloader(context).load(leadId.id) : NOBODY;
       if (!lead) throw badUserInput(`There is no lead with the id Lead:${leadId?.id}.`);
-      const preview = previewTemplate(text, lead, seed ?? randomUUID());
+      if (sequenceId && !(await SequenceRef.getDataloader(context).load(sequenceId.id))) {
+        throw badUserInput(`There is no sequence with the id Sequence:${sequenceId.id}.`);
+      }
+      const style = await loadStyle(context.db, { sequenceId: sequenceId?.id ?? null, leadId: leadId?.id ?? null, greeting, isVaried: visibleVariation, at });
+      const preview = previewTemplate(text, lead, seed?.replace(/^Flow:/, "") ?? randomUUID(), style);
       if ("error" in preview) throw badUserInput(preview.error);
       return preview;
     },

@@ -18,11 +18,13 @@ export function spin(template: Template, textOf: TextOf, random: Random): string
   return text;
 }
 
-/** How many different texts `template` can give, whatever the lead's values. Beyond a thousand it is the number of ways to choose, which is
- *  higher where two ways read the same; at most Number.MAX_SAFE_INTEGER. */
-export function countVariants(template: Template): number {
-  const ways = countWays(template);
-  return ways <= MAX_LISTED ? listTexts(template).size : ways;
+const asItIs = (text: string): readonly string[] => [text];
+
+/** How many different texts `template` can give, whatever the lead's values, each in the forms that `formsOf` gives it: for any text as many. Beyond a
+ *  thousand it is the number of ways to choose, which is higher where two ways read the same; at most Number.MAX_SAFE_INTEGER. */
+export function countVariants(template: Template, formsOf = asItIs): number {
+  const ways = Math.min(countWays(template) * formsOf("").length, Number.MAX_SAFE_INTEGER);
+  return ways <= MAX_LISTED ? new Set([...listTexts(template)].flatMap(formsOf)).size : ways;
 }
 
 function countWays(template: Template): number {
@@ -49,5 +51,5 @@ function listTexts(template: Template): Set<string> {
   return new Set([...texts].map((text) => text + common));
 }
 
-/** Values can be long; a placeholder's own braces, which no text can hold, stand for it. */
-const sourceOf: TextOf = (part) => (part.kind === "text" ? part.text : `{{${part.name}|${part.fallback ?? ""}}}`);
+/** Values can be long; a placeholder's own braces, which no text can hold, stand for it, and a letter, which is what most values end in. */
+const sourceOf: TextOf = (part) => (part.kind === "text" ? part.text : `{{${part.name}|${part.fallback ?? ""}}}a`);

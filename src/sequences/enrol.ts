@@ -3,6 +3,7 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { appendEvents } from "../events/append.ts";
 import { KNOWN_DEVICE } from "../leads/known-device.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
@@ -35,8 +36,7 @@ const enrol = (wanted: string) => `
      CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(mins => w.start_delay_minutes) AS at) AS start
      WHERE (w.enrollment_id IN (SELECT id FROM entered)) IS TRUE                                  -- no join, being asked for its truth: looked up by hash
     RETURNING id, workspace_id, sequence_id),
-  logged AS (
-    INSERT INTO events (workspace_id, type, flow_id, sequence_id) SELECT workspace_id, 'FLOW_ACTIVATED', id, sequence_id FROM created),
+  logged AS (${appendEvents(["flow_id", "sequence_id"], "SELECT workspace_id, 'FLOW_ACTIVATED' AS type, id AS flow_id, sequence_id FROM created")}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, enrolled, active)
     SELECT workspace_id, sequence_id, count(*), count(*) FROM created GROUP BY workspace_id, sequence_id)`;

@@ -64,9 +64,15 @@ SequenceRef.implement({
     maxDelaySeconds: t.exposeInt("maxDelaySeconds"),
     triggerDelayHours: t.exposeFloat("triggerDelayHours", { description: "The delay of steps that set none of their own." }),
     startDelayMinutes: t.exposeInt("startDelayMinutes", { description: "From enrolment to the first message." }),
+    stopOnReply: t.exposeBoolean("stopOnReply", { description: "A lead that replies leaves it, once something of it has been sent." }),
     onFailure: t.field({ type: FailurePolicyEnum, resolve: ({ onFailure }) => onFailure as "CONTINUE" | "STOP" }),
     noDeviceGraceMinutes: t.exposeInt("noDeviceGraceMinutes", {
       description: "How long a flow waits when no device of the workspace could come back by itself; 0: it fails at once.",
+    }),
+    greeting: t.exposeBoolean("greeting", { description: "Begin the message with a greeting for the time of day." }),
+    visibleVariation: t.exposeBoolean("visibleVariation", {
+      description:
+        "Vary punctuation and case visibly, seeded by the flow: a full stop at the end (30 %), a comma behind the greeting (20 %), its first letter small (20 %).",
     }),
     problems: t.field({
       type: [UserErrorType],

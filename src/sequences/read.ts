@@ -93,9 +93,11 @@ const NO_TOTALS: SequenceTotals = {
 export async function sequenceTotals(db: WorkspaceDb, ids: readonly string[]): Promise<SequenceTotals[]> {
   const { rows } = await db.read((tx) =>
     tx.execute<Record<keyof SequenceTotals | "id", string>>(sql`
-      WITH processing AS (
+      -- Read once: before there are statistics, all that is unsettled was read anew for each enrolment, and a query took 11.8 s.
+      WITH unsettled AS MATERIALIZED (SELECT id, sequence_id, enrollment_id FROM processing_flows),
+      processing AS (
         SELECT p.sequence_id, count(*) AS flows
-          FROM processing_flows p JOIN enrollments e ON e.id = p.enrollment_id AND e.current_flow_id = p.id AND e.status IN ('ACTIVE', 'PAUSED')
+          FROM unsettled p JOIN enrollments e ON e.id = p.enrollment_id AND e.current_flow_id = p.id AND e.status IN ('ACTIVE', 'PAUSED')
          GROUP BY p.sequence_id)
       SELECT t.sequence_id AS id, t.enrolled, t.active, t.paused, t.completed, t.stopped, t.sent AS "flowsSent", t.failed AS "flowsFailed",
              greatest(t.active + t.paused - coalesce(p.flows, 0), 0) AS "flowsWaiting"

@@ -21,8 +21,11 @@ export type SequenceFields = {
   readonly maxDelaySeconds: number;
   readonly triggerDelayHours: number;
   readonly startDelayMinutes: number;
+  readonly stopOnReply: boolean;
   readonly onFailure: "CONTINUE" | "STOP";
   readonly noDeviceGraceMinutes: number;
+  readonly greeting: boolean;
+  readonly visibleVariation: boolean;
 };
 
 /** What a sequence can be without; null takes it away. */

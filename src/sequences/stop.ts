@@ -1,10 +1,11 @@
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { appendEvents } from "../events/append.ts";
 import { lockEnrollments } from "./pause.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
-export type StopReason = "OPTED_OUT" | "OPERATOR" | "SEQUENCE_ARCHIVED";
+export type StopReason = "OPTED_OUT" | "REPLIED" | "OPERATOR" | "SEQUENCE_ARCHIVED";
 
 const stop = `
   WITH open AS MATERIALIZED (
@@ -24,8 +25,7 @@ const stop = `
   words AS (SELECT lead_id, array_agg(trigger) AS words FROM stopped GROUP BY lead_id ORDER BY lead_id),
   leads_written AS (
     UPDATE leads l SET trigger = without_triggers(l.trigger, w.words) FROM words w WHERE l.id = w.lead_id AND trigger_words(l.trigger) && w.words),
-  logged AS (
-    INSERT INTO events (workspace_id, type, flow_id, sequence_id, reason) SELECT workspace_id, 'FLOW_SKIPPED', id, sequence_id, $2 FROM skipped),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "reason"], "SELECT workspace_id, 'FLOW_SKIPPED' AS type, id AS flow_id, sequence_id, $2 AS reason FROM skipped")}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, paused, stopped)
     SELECT workspace_id, sequence_id, -count(*) FILTER (WHERE paused_lane_time IS NULL), -count(*) FILTER (WHERE paused_lane_time IS NOT NULL), count(*)
@@ -43,6 +43,37 @@ export async function stopEnrollments(client: Queryable, enrollmentIds: readonly
 /** The open enrolments of a lead: those to stop when the person opts out. */
 export async function openEnrollmentsOf(client: Queryable, leadId: string): Promise<string[]> {
   const { rows } = await client.query<{ id: string }>("SELECT id FROM enrollments WHERE lead_id = $1 AND status IN ('ACTIVE', 'PAUSED')", [leadId]);
+  return rows.map((row) => row.id);
+}
+
+const answered = `
+  SELECT e.id
+    FROM unnest($1::uuid[]) AS r(lead_id)
+   CROSS JOIN LATERAL (SELECT id, sequence_id FROM enrollments WHERE lead_id = r.lead_id AND status IN ('ACTIVE', 'PAUSED') OFFSET 0) AS e
+    JOIN sequences s ON s.id = e.sequence_id
+   WHERE s.stop_on_reply
+     AND EXISTS (
+       SELECT FROM flows_of_enrollment(e.id) AS w(id)
+        CROSS JOIN LATERAL (SELECT attempted_at FROM flows WHERE flows.id = w.id OFFSET 0) AS f
+        WHERE f.attempted_at IS NOT NULL)`;
+
+/** The open enrolments that end when these leads reply. Only where something of the enrolment has been attempted: what a person writes before the first
+ *  message of a sequence (to the shop, by chance, or to say yes to the messages) is no answer to it, and would end it before it began. When the reply was
+ *  written does not count, but whether it is heard after the first attempt: WhatsApp's clock is not ours, and in doubt who writes is left in peace. */
+export async function answeredEnrollmentsOf(client: Queryable, leadIds: readonly string[]): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>(answered, [textArray([...new Set(leadIds)])]);
+  return rows.map((row) => row.id);
+}
+
+/** Some flows that wait in archived sequences, at most `limit`. Once its enrolments are stopped these are retries, which go beside an enrolment that has ended
+ *  already: nothing else would ever end them. */
+export async function waitingOfArchived(client: Queryable, limit: number): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT f.id FROM sequences s JOIN lanes a ON a.sequence_id = s.id
+      CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane_id = a.id AND queued LIMIT $1) AS f
+      WHERE s.status = 'ARCHIVED' LIMIT $1`,
+    [limit],
+  );
   return rows.map((row) => row.id);
 }
 

@@ -1,5 +1,6 @@
 import { appendFile } from "node:fs/promises";
 import type { Clock, Timer } from "../lib/clock.ts";
+import type { Deadline } from "../lib/deadline.ts";
 import { seededRandom } from "../lib/random.ts";
 import { ACKNOWLEDGEMENT_MS, type Outcome, type OutgoingMessage, type Session, type SessionDevice, type SessionListener, type Transport } from "./transport.ts";
 
@@ -52,24 +53,37 @@ function openSession(device: () => SessionDevice, listener: SessionListener, clo
       sending.add(endByClose);
     });
 
+  const refusal = (flowId: string, deadline: Deadline): Outcome | null => {
+    const { simulatedFailureRate } = device();
+    if (closed) return { kind: "refused", code: "DEVICE_DISCONNECTED", message: "The device was disconnected before the message could be written." };
+    if (deadline.hasPassed()) return { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
+    if (simulatedFailureRate === 0 || seededRandom(flowId)() >= simulatedFailureRate) return null;
+    return { kind: "refused", code: "REJECTED", message: "The simulated device refused it, as its failure rate asks for." };
+  };
+
+  const answered = (messageId: string): Promise<Outcome> => {
+    const { simulatedLatencyMs } = device();
+    // Without a timer, of which there would be one a message.
+    return simulatedLatencyMs === 0 ? Promise.resolve({ kind: "accepted", at: new Date(clock.now()) }) : acknowledgement(messageId, simulatedLatencyMs);
+  };
+
+  const sendRecorded = async (message: OutgoingMessage, file: string): Promise<Outcome> => {
+    try {
+      await record(message, file);
+    } catch (error) {
+      // A line that was half written is a message that may have left.
+      return { kind: "unknown", message: `The simulator's log could not be written: ${error instanceof Error ? error.message : String(error)}` };
+    }
+    return closed ? { kind: "unknown", message: "The device was disconnected before the message was acknowledged." } : answered(message.messageId);
+  };
+
   return {
-    async send(message, deadline) {
-      const { simulatedLatencyMs, simulatedFailureRate } = device();
-      if (closed) return { kind: "refused", code: "DEVICE_DISCONNECTED", message: "The device was disconnected before the message could be written." };
-      if (deadline.hasPassed()) return { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
-      if (simulatedFailureRate > 0 && seededRandom(message.flowId)() < simulatedFailureRate) {
-        return { kind: "refused", code: "REJECTED", message: "The simulated device refused it, as its failure rate asks for." };
-      }
-      try {
-        if (logFile !== undefined) await record(message, logFile);
-      } catch (error) {
-        // A line that was half written is a message that may have left.
-        return { kind: "unknown", message: `The simulator's log could not be written: ${error instanceof Error ? error.message : String(error)}` };
-      }
-      if (closed) return { kind: "unknown", message: "The device was disconnected before the message was acknowledged." };
-      // Without a timer, of which there would be one a message.
-      return simulatedLatencyMs === 0 ? { kind: "accepted", at: new Date(clock.now()) } : acknowledgement(message.messageId, simulatedLatencyMs);
+    send(message, deadline) {
+      const refused = refusal(message.flowId, deadline);
+      if (refused) return Promise.resolve(refused);
+      return logFile === undefined ? answered(message.messageId) : sendRecorded(message, logFile);
     },
+    refresh() {},
     async close() {
       if (closed) return;
       closed = true;

@@ -8,7 +8,7 @@ export const SEND_DEADLINE_MS = 10_000;
 /** From the write until the acknowledgement is no longer waited for. */
 export const ACKNOWLEDGEMENT_MS = 30_000;
 
-export type RefusalCode = "DEVICE_DISCONNECTED" | "REJECTED" | "DEADLINE_MISSED";
+export type RefusalCode = "DEVICE_DISCONNECTED" | "DEVICE_RESTRICTED" | "NOT_ON_WHATSAPP" | "RATE_LIMITED" | "REJECTED" | "DEADLINE_MISSED";
 
 export type Outcome =
   | { readonly kind: "accepted"; readonly at: Date }
@@ -32,24 +32,61 @@ export type Receipt = {
   readonly at: Date;
 };
 
-export type SessionStatus = "CONNECTING" | "ONLINE" | "OFFLINE";
+/** UNPAIRED: nobody has linked it yet. PAIRING: its codes are being shown. RESTRICTED: it sends to people who have written to it, and to nobody else. */
+export type SessionStatus = "UNPAIRED" | "PAIRING" | "CONNECTING" | "ONLINE" | "OFFLINE" | "LOGGED_OUT" | "REPLACED" | "RESTRICTED" | "BANNED";
+
+/** These last until an operator does something: a device in one of them does not come back by itself. */
+export const LASTING: readonly SessionStatus[] = ["UNPAIRED", "LOGGED_OUT", "REPLACED", "BANNED"];
+
+/** The reason of UNPAIRED, until somebody begins a pairing. */
+export const PAIR_FIRST = "Nobody has paired it yet. Call pairDevice, and scan the code that devicePairing shows.";
+
+/** What somebody wrote to a device. */
+export type IncomingReply = {
+  readonly workspaceId: string;
+  readonly deviceId: string;
+  /** WhatsApp's own. A second reply with the same device and id is the first one, delivered again, and changes nothing. */
+  readonly messageId: string;
+  /** E.164 without the plus sign; null where only a hidden id (LID) is known that nobody could lead back to a number. */
+  readonly phone: string | null;
+  /** Empty where it is a picture or a voice message without words. */
+  readonly text: string;
+  /** When it was written, by WhatsApp's clock. */
+  readonly at: Date;
+};
 
 export interface SessionListener {
-  /** `reason` is in words that an operator can act on. */
-  status(status: SessionStatus, reason: string | null): void;
+  /** `reason` is in words that an operator can act on. `until`: when a restriction ends by itself. */
+  status(status: SessionStatus, reason: string | null, until?: Date): void;
   receipt(receipt: Receipt): void;
+  /** An answer that belongs to no flow is about to be written. False where the device's limits leave no room for it; counted where true. */
+  mayAnswer(): boolean;
 }
 
 /** One device's connection. */
 export interface Session {
   /** Never rejects: whatever goes wrong is an outcome. Writes nothing once `deadline` has passed, checked in the same turn as the write. */
   send(message: OutgoingMessage, deadline: Deadline): Promise<Outcome>;
+  /** The device's settings are others than before. */
+  refresh(): void;
   /** Ends the connection. What is being sent ends as unknown at the latest now. Safe to call twice. */
   close(): Promise<void>;
 }
 
 export type SessionDevice = {
   readonly id: string;
+  readonly workspaceId: string;
+  /** The node that holds it. What a session writes to Postgres is written only as long as that is so. */
+  readonly nodeId: string;
+  /** As it was written down last. */
+  readonly status: SessionStatus;
+  readonly statusReason: string | null;
+  /** When its restriction ends; null where it has none. */
+  readonly restrictedUntil: Date | null;
+  /** Since when an operator wants it paired, and by a code for which number; a QR code where that is null. */
+  readonly pairingRequestedAt: Date | null;
+  readonly pairingPhone: string | null;
+  readonly logoutRequestedAt: Date | null;
   readonly simulatedLatencyMs: number;
   readonly simulatedFailureRate: number;
 };

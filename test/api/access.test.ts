@@ -173,6 +173,50 @@ describe("the workspace", () => {
   });
 });
 
+describe("the workspace's greetings", () => {
+  const update = async (input: object) => {
+    const { data, errors } = await server.query(
+      "mutation($input: UpdateWorkspaceInput!) { it: updateWorkspace(input: $input) { workspace { greetings { from templates } formOfAddress } userErrors { code message field } } }",
+      { input },
+    );
+    expect(errors).toBeUndefined();
+    return data.it;
+  };
+  const first = {
+    greetings: [
+      { from: "05:00", templates: ["Selamat pagi {{name}}"] },
+      { from: "12:00", templates: ["{Hi|Hello|Hai} {{name}}"] },
+    ],
+    formOfAddress: "Cik",
+  };
+
+  test("are there from the first, and are set as a list, in the order of the day", async () => {
+    expect((await server.query("{ viewer { workspace { greetings { from templates } formOfAddress } } }")).data.viewer.workspace).toEqual(first);
+    const night = { from: "19:00", templates: ["Selamat malam {{name}}", "{Hi|Hai} {{name}}"] };
+    expect(await update({ greetings: [night, first.greetings[0]], formOfAddress: " Tuan " })).toEqual({
+      workspace: { greetings: [first.greetings[0], night], formOfAddress: "Tuan" },
+      userErrors: [],
+    });
+    expect((await update({ name: "Renamed" })).workspace.greetings).toEqual([first.greetings[0], night]);
+    expect((await update(first)).workspace).toEqual(first);
+  });
+
+  test.each([
+    [{ greetings: null }, "greetings cannot be cleared; leave it out to keep it as it is.", ["greetings"]],
+    [{ formOfAddress: null }, "formOfAddress cannot be cleared; leave it out to keep it as it is.", ["formOfAddress"]],
+    [{ formOfAddress: " " }, "A form of address has 1 to 50 characters, not 0; write one such as Cik.", ["formOfAddress"]],
+    [{ greetings: [] }, "At least one greeting must remain; a sequence that is not to greet has greeting: false.", ["greetings"]],
+    [
+      { greetings: [first.greetings[0], { from: "12:00", templates: ["Hi", "{Hi|Hello {{name}}"] }] },
+      "Greeting 2 (from 12:00), template 2: '{Hi|Hello {{name}}' at character 1 opens a brace that is never closed; add the missing '}'.",
+      ["greetings", "1", "templates", "1"],
+    ],
+  ])("are refused where they are %j, and the greeting is named", async (input, message, field) => {
+    expect(await update({ name: "Not written", ...input })).toEqual({ workspace: null, userErrors: [{ code: "INVALID", message, field: ["input", ...field] }] });
+    expect((await server.query("{ viewer { workspace { name greetings { from templates } formOfAddress } } }")).data.viewer.workspace).toEqual({ name: "Renamed", ...first });
+  });
+});
+
 describe("ids", () => {
   test.each([
     ["device", "Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab", "is not of type: Device"],

@@ -47,6 +47,21 @@ describe("createDevice", () => {
     expect(server.rung).toEqual(["devices"]);
   });
 
+  test("makes a device of WhatsApp where nothing else is said, which waits to be paired, and refuses it what is for simulated ones", async () => {
+    const made = await create({ name: "a", transport: undefined });
+    expect(made.device).toMatchObject({ transport: "WHATSAPP", status: "UNPAIRED" });
+    const { data } = await server.query("query($id: ID!) { device(id: $id) { phone statusReason isAvailable } }", { id: made.device.id });
+    expect(data.device).toEqual({ phone: null, statusReason: expect.stringContaining("Call pairDevice"), isAvailable: false });
+    expect(await create({ name: "b", transport: "WHATSAPP", simulatedLatencyMs: 5, simulatedFailureRate: 0 })).toEqual({
+      device: null,
+      userErrors: ["simulatedLatencyMs", "simulatedFailureRate"].map((field) => ({
+        code: "INVALID",
+        message: `${field} is for a SIMULATOR; leave it out for a WHATSAPP device.`,
+        field: ["input", field],
+      })),
+    });
+  });
+
   test("names everything that is wrong, and makes nothing", async () => {
     expect(await create({ name: " ", hourlyLimit: 0, dailyLimit: 100_001, simulatedLatencyMs: -1, simulatedFailureRate: 1.5 })).toEqual({
       device: null,
@@ -208,5 +223,10 @@ describe("devices", () => {
     expect(await names("status: [ONLINE]")).toBe("fullon");
     expect(await names('search: "%"')).toBe("100%");
     expect(await names('search: "O"')).toBe("offon");
+    await pool.query("UPDATE devices SET transport = 'WHATSAPP', phone = '60123456789', status = 'RESTRICTED' WHERE name = 'off'");
+    expect(await names("transport: WHATSAPP")).toBe("off");
+    expect(await names("status: [RESTRICTED, BANNED]")).toBe("off");
+    for (const text of ["+60 12-345", "0123456", "56789"]) expect(await names(`search: "${text}"`)).toBe("off");
+    expect((await server.query('{ devices(first: 1, filter: { transport: WHATSAPP }) { nodes { phone status } } }')).data.devices.nodes).toEqual([{ phone: "+60123456789", status: "RESTRICTED" }]);
   });
 });

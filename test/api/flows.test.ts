@@ -163,7 +163,7 @@ describe("flows", () => {
   });
 
   test("are counted by the system's state", async () => {
-    await sql("INSERT INTO events (workspace_id, type) SELECT id, unnest(ARRAY['FLOW_SENT', 'FLOW_SENT', 'FLOW_FAILED']) FROM workspaces");
+    await sql("INSERT INTO event_batches (workspace_id, type, flow_ids) SELECT id, unnest(ARRAY['FLOW_SENT', 'FLOW_SENT', 'FLOW_FAILED']), ARRAY[id] FROM workspaces");
     await sql("INSERT INTO nodes (name, heartbeat_at) VALUES ('here', now()), ('gone', now() - interval '1 day')");
     const { system } = await ask(
       "{ system { version nodes { name } devicesOnline devicesAvailable flowsDue flowsProcessing sentLastMinute failedLastMinute oldestDueSeconds } }",
@@ -213,5 +213,46 @@ describe("previewMessage", () => {
     expect(previewMessage).toMatchObject({ text: expect.stringMatching(/^(Hi|Hello) Lead 1 from /), variants: 2, missing: ["city"] });
     const { errors } = await server.query('{ previewMessage(text: "Hi {name") { text } }');
     expect(errors?.[0]).toMatchObject({ message: expect.stringContaining("never closed"), extensions: { code: "BAD_USER_INPUT" } });
+  });
+
+  const preview = async (args: Record<string, unknown>) => {
+    const { data, errors } = await server.query(
+      `query($text: String!, $leadId: ID, $sequenceId: ID, $greeting: Boolean, $visibleVariation: Boolean, $at: DateTime, $seed: String) {
+         it: previewMessage(text: $text, leadId: $leadId, sequenceId: $sequenceId, greeting: $greeting, visibleVariation: $visibleVariation, at: $at, seed: $seed) { text variants missing } }`,
+      { text: "Come, {{name|you}}", seed: "s", ...args },
+    );
+    return errors?.[0]?.message ?? data.it;
+  };
+
+  test("greets by the time of day where the lead is", async () => {
+    const [utc] = await sql("INSERT INTO leads (phone, time_zone) VALUES ('60124000001', 'UTC') RETURNING id");
+    const at = "2026-11-26T23:00:00Z"; // seven in the morning in Kuala Lumpur
+    expect(await preview({ greeting: true, at, leadId: `Lead:${leads[0]}` })).toEqual({ text: "Selamat pagi Lead 1\n\nCome, Lead 1", variants: 1, missing: [] });
+    expect(await preview({ greeting: true, at, leadId: `Lead:${utc.id}` })).toEqual({
+      text: expect.stringMatching(/^(Hi|Hello|Hai) Cik\n\nCome, you$/),
+      variants: 3,
+      missing: ["name"],
+    });
+    expect(await preview({ greeting: true, at })).toMatchObject({ text: "Selamat pagi Cik\n\nCome, you" });
+    expect(await preview({ greeting: true, at: "0000-01-01T00:00:00Z" })).toMatchObject({ text: "Selamat pagi Cik\n\nCome, you" });
+  });
+
+  test("has what the sequence has, unless it is told otherwise", async () => {
+    const at = "2026-11-26T23:00:00Z";
+    const { it } = await ask(
+      'mutation { it: createSequence(input: { name: "Greets", timeZone: "Europe/London", greeting: true, visibleVariation: true }) { sequence { id } } }',
+    );
+    const sequenceId = it.sequence.id;
+    expect(await preview({ sequenceId, at })).toMatchObject({ variants: 24, text: expect.stringMatching(/^(Hi|Hello|Hai) Cik,?\n\nCome, you\.?$/i) });
+    expect(await preview({ sequenceId, at, visibleVariation: false })).toMatchObject({ variants: 3 });
+    expect(await preview({ sequenceId, at, greeting: false, visibleVariation: false })).toMatchObject({ text: "Come, you", variants: 1 });
+    expect(await preview({ sequenceId, at, leadId: `Lead:${leads[0]}` })).toMatchObject({ text: expect.stringContaining("Lead 1") });
+    expect(await preview({ sequenceId: `Sequence:${leads[0]}` })).toBe(`There is no sequence with the id Sequence:${leads[0]}.`);
+  });
+
+  test("is the same for a flow's id as the API shows it", async () => {
+    const [{ id }] = (await sql("SELECT id FROM flows LIMIT 1")) as [{ id: string }];
+    const text = "{1|2|3|4|5|6|7|8|9}".repeat(5);
+    expect(await preview({ text, seed: `Flow:${id}` })).toEqual(await preview({ text, seed: id }));
   });
 });

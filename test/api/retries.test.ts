@@ -21,7 +21,7 @@ beforeAll(async () => {
   calls = sequenceCalls(server);
 });
 afterAll(() => server.stop());
-beforeEach(() => sql("TRUNCATE sequences, leads, enrollments, flows, lanes, devices, events, removed_steps, idempotency_keys CASCADE"));
+beforeEach(() => sql("TRUNCATE sequences, leads, enrollments, flows, lanes, devices, event_batches, removed_steps, idempotency_keys CASCADE"));
 
 const REFUSED: Ending = { kind: "refused", code: "REJECTED", message: "no" };
 const UNKNOWN: Ending = { kind: "unknown", message: "Nothing was heard." };

@@ -83,6 +83,19 @@ describe("a list of steps", () => {
     );
   });
 
+  test("is refused where a text could make too much of itself, with the reason", async () => {
+    const wide = `{${Array.from({ length: 501 }, (_, n) => n).join("|")}}`;
+    const deep = "{a|".repeat(11) + "}".repeat(11);
+    await calls.refused(
+      () => calls.create({ steps: [entry("a", "b", { text: wide }), step("b", "c", { text: deep }), step("c", null, { text: "x".repeat(4097) })] }),
+      [
+        { code: "INVALID", message: "Step 1 (a): The message has 501 alternatives; at most 500 are allowed.", field: ["input", "steps", "0", "text"] },
+        { code: "INVALID", message: expect.stringContaining("nests braces more than 10 deep; flatten it."), field: ["input", "steps", "1", "text"] },
+        { code: "INVALID", message: "Step 3 (c): The message is longer than 4096 characters; shorten it.", field: ["input", "steps", "2", "text"] },
+      ],
+    );
+  });
+
   test("is refused where a trigger is another step's, an archived sequence's too", async () => {
     const { sequence } = await calls.create({ name: "Old", steps: [entry("a")] });
     await calls.refused(
@@ -217,6 +230,29 @@ describe("the schedule of a sequence", () => {
     expect(data.sequence.problems).toEqual([{ field: ["scheduleTime"] }]);
     await quiet(null, null);
     expect((await calls.activate(sequence.id)).userErrors).toEqual([]);
+  });
+});
+
+describe("the greeting and the variation of a sequence", () => {
+  const DRESS = "sequence { id greeting visibleVariation } userErrors { message field }";
+  const create = (input: object) => calls.mutate("createSequence", { input: { name: "Greets", ...input } }, { input: "CreateSequenceInput!" }, DRESS);
+  const update = (input: object) => calls.mutate("updateSequence", { input }, { input: "UpdateSequenceInput!" }, DRESS);
+
+  test("are off at first, and are set one by one", async () => {
+    const { sequence } = await create({});
+    expect(sequence).toMatchObject({ greeting: false, visibleVariation: false });
+    expect((await update({ id: sequence.id, greeting: true })).sequence).toMatchObject({ greeting: true, visibleVariation: false });
+    expect((await update({ id: sequence.id, visibleVariation: true })).sequence).toMatchObject({ greeting: true, visibleVariation: true });
+    expect((await update({ id: sequence.id, name: "Renamed", greeting: false })).sequence).toMatchObject({ greeting: false, visibleVariation: true });
+    expect((await create({ greeting: true, visibleVariation: true })).sequence).toMatchObject({ greeting: true, visibleVariation: true });
+  });
+
+  test("cannot be cleared", async () => {
+    const { sequence } = await create({ greeting: true });
+    expect(await update({ id: sequence.id, greeting: null, visibleVariation: null })).toEqual({
+      sequence: null,
+      userErrors: ["greeting", "visibleVariation"].map((field) => ({ message: `${field} cannot be cleared; leave it out to keep it as it is.`, field: ["input", field] })),
+    });
   });
 });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 beforeEach(async () => {
   await sql("TRUNCATE sequences, leads, enrollments, flows, lanes, devices, device_attempts, lead_pace CASCADE");
-  await sql("UPDATE workspaces SET quiet_start = NULL, quiet_end = NULL, cap_messages = NULL, cap_hours = NULL, hourly_ceiling = NULL");
+  await sql("UPDATE workspaces SET quiet_start = NULL, quiet_end = NULL, cap_messages = NULL, cap_hours = NULL, hourly_ceiling = NULL, first_contacts_held_at = NULL");
   device = await addDevice();
   began = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
 });
@@ -215,6 +215,10 @@ describe("a flow waits for", () => {
     ]);
     await sql("UPDATE devices SET paused_at = NULL, status = 'OFFLINE'");
     expect(await reasons(one)).toEqual(["NO_DEVICE_ONLINE"]);
+    await sql("UPDATE devices SET status = 'LOGGED_OUT'");
+    expect((await read(one)).waitingFor).toMatchObject([{ reason: "NO_DEVICE_ONLINE", message: expect.stringMatching(/^Every device .* NO_DEVICE/) }]);
+    await sql("UPDATE devices SET status = 'PAIRING'");
+    expect((await read(one)).waitingFor).toMatchObject([{ reason: "NO_DEVICE_ONLINE", message: expect.not.stringContaining("NO_DEVICE") }]);
     await sql("DELETE FROM devices");
     const { dueAt, waitingFor } = await read(one);
     expect(waitingFor).toMatchObject([
@@ -248,6 +252,43 @@ describe("a flow waits for", () => {
     expect(await reasons(one)).toEqual(["QUEUED"]);
   });
 
+  test("the end of its device's restriction (DEVICE_RESTRICTED), unless the lead has written to it", async () => {
+    const one = await waiting({ minDelaySeconds: 0, maxDelaySeconds: 0 });
+    await addDevice();
+    await bind(one, device);
+    const restrict = async (status: string, hours: number | null) =>
+      (await sql("UPDATE devices SET status = $2, restricted_until = now() + make_interval(hours => $3) WHERE id = $1 RETURNING restricted_until AS until", [device, status, hours]))[0].until;
+    const until = await restrict("RESTRICTED", 5);
+    expect(await gate(one)).toMatchObject({ reason: "DEVICE_RESTRICTED", until: until.getTime() });
+    await sql("UPDATE leads SET last_replied_at = now(), replied_device_id = $1", [device]);
+    expect(await reasons(one)).toEqual(["QUEUED"]);
+
+    await restrict("OFFLINE", 5);                            // nobody else goes on with its people
+    expect((await read(one)).waitingFor).toMatchObject([{ reason: "NO_DEVICE_ONLINE", message: expect.stringContaining("no other goes on") }]);
+    await sql("UPDATE leads SET replied_device_id = uuid_v7()");
+    expect(await reasons(one)).toEqual(["DEVICE_RESTRICTED"]);
+    await sql("UPDATE devices SET spills = true");
+    await restrict("OFFLINE", -1);
+    expect(await reasons(one)).toEqual(["QUEUED"]);
+    await restrict("LOGGED_OUT", null);
+    expect(await reasons(one)).toEqual(["QUEUED"]);
+  });
+
+  test("an operator to let first contacts go on (SYSTEM_HOLD), unless the lead has written", async () => {
+    const one = await waiting();
+    expect((await ask("{ viewer { workspace { firstContactsHeldAt } } }")).viewer.workspace.firstContactsHeldAt).toBeNull();
+    await sql("UPDATE workspaces SET first_contacts_held_at = now()");
+    expect((await read(one)).waitingFor).toMatchObject([{ reason: "SYSTEM_HOLD", until: null, message: expect.stringContaining("releaseFirstContacts") }]);
+    await sql("UPDATE leads SET last_replied_at = now()");
+    expect(await reasons(one)).toEqual(["QUEUED"]);
+    await sql("UPDATE flows SET retry_of = uuid_v7()");    // not found beside the enrolment
+    expect(await reasons(one)).toEqual(["SYSTEM_HOLD"]);
+    expect((await ask("{ viewer { workspace { firstContactsHeldAt } } }")).viewer.workspace.firstContactsHeldAt).not.toBeNull();
+    const released = await ask("mutation { releaseFirstContacts { workspace { firstContactsHeldAt } userErrors { message } } }");
+    expect(released.releaseFirstContacts).toEqual({ workspace: { firstContactsHeldAt: null }, userErrors: [] });
+    expect(await reasons(one)).toEqual(["QUEUED"]);
+  });
+
   test("the pause of its device, or of all devices with room (PACE)", async () => {
     const one = await waiting({ minDelaySeconds: 60, maxDelaySeconds: 120 });
     const at = await attempted(device, 30);
@@ -265,6 +306,8 @@ describe("a flow waits for", () => {
   });
 
   test("room under the workspace's hourly ceiling (RATE_CEILING)", async () => {
+    // Attempts are counted in slots of ten seconds, each until its last one can be on the wire no more.
+    const endOfSlot = (ms: number) => (Math.floor(ms / (10 * SECOND_MS)) + 1) * 10 * SECOND_MS;
     const one = await waiting({ minDelaySeconds: 0, maxDelaySeconds: 0 });
     await attempted(device, 3000);
     const second = await attempted(device, 2000);
@@ -272,15 +315,15 @@ describe("a flow waits for", () => {
     await setWorkspace({ hourlyCeiling: 4 });
     expect(await reasons(one)).toEqual(["QUEUED"]);
     await setWorkspace({ hourlyCeiling: 2 });
-    expect(await gate(one)).toMatchObject({ reason: "RATE_CEILING", until: second + HOUR_MS + 10 * SECOND_MS });
+    expect(await gate(one)).toMatchObject({ reason: "RATE_CEILING", until: endOfSlot(second) + HOUR_MS + 10 * SECOND_MS });
     await setWorkspace({ hourlyCeiling: null });
     expect(await reasons(one)).toEqual(["QUEUED"]);
   });
 
   test("every gate that is closed, all at once", async () => {
     const one = await waiting({ scheduleTime: clockTime(120), minDelaySeconds: 0 });
-    await setWorkspace({ quietHours: { start: clockTime(-60), end: clockTime(30) }, frequencyCap: { messages: 1, hours: 1 }, hourlyCeiling: 1 });
     await attempted(device, 60);
+    await setWorkspace({ quietHours: { start: clockTime(-60), end: clockTime(30) }, frequencyCap: { messages: 1, hours: 1 }, hourlyCeiling: 1 });
     await sql("INSERT INTO lead_pace SELECT id, workspace_id, ARRAY[now()] FROM leads");
     await sql("UPDATE devices SET status = 'OFFLINE'");
     await calls.pause(one.sequence);

@@ -77,7 +77,7 @@ beforeAll(async () => {
   flows = (await client.query<FlowRow>("SELECT f.id, l.phone, l.niche, f.step_id, f.status, f.text FROM flows f JOIN leads l ON l.id = f.lead_id")).rows;
   await client.end();
   log = (await readFile(join(dir, "simulator.log"), "utf8")).split("\n").filter(Boolean).map((line) => JSON.parse(line));
-}, 240_000);
+}, 480_000);
 
 afterAll(async () => {
   await server?.end("SIGTERM");

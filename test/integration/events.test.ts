@@ -41,9 +41,13 @@ type Follower = { readonly seen: LoggedEvent[]; readonly names: () => (string | 
 
 /** Writes events, named by their reason. */
 const write = (db: Queryable, ...names: string[]) =>
-  db.query("INSERT INTO events (workspace_id, type, reason) SELECT $1, 'FLOW_SENT', unnest($2::text[])", [workspaceId, names]);
+  db.query("INSERT INTO event_batches (workspace_id, type, reasons) VALUES ($1, 'FLOW_SENT', $2)", [workspaceId, names]);
+/** In batches of 70, so that pages begin and end within them. */
 const writeMany = (db: Queryable, prefix: string, count: number) =>
-  db.query("INSERT INTO events (workspace_id, type, reason) SELECT $1, 'FLOW_SENT', $2 || n FROM generate_series(1, $3::int) AS n", [workspaceId, prefix, count]);
+  db.query(
+    "INSERT INTO event_batches (workspace_id, type, reasons) SELECT $1, 'FLOW_SENT', array_agg($2 || n ORDER BY n) FROM generate_series(1, $3::int) AS n GROUP BY (n - 1) / 70 ORDER BY (n - 1) / 70",
+    [workspaceId, prefix, count],
+  );
 
 /** Follows, and takes each event when `pace` lets it. */
 function follow(after?: string, pace: () => Promise<unknown> = async () => {}, of = workspaceId): Follower {
@@ -137,7 +141,7 @@ describe("a follower", () => {
     await hears(follower, "mine");
     const others = await addWorkspace(pool);
     const theirs = follow(follower.seen[0]?.cursor, undefined, others);
-    await pool.query("INSERT INTO events (workspace_id, type, reason) VALUES ($1, 'FLOW_SENT', 'theirs')", [others]);
+    await pool.query("INSERT INTO event_batches (workspace_id, type, reasons) VALUES ($1, 'FLOW_SENT', '{theirs}')", [others]);
     expect(await hears(theirs, "theirs")).toEqual(["theirs"]);
     await write(pool, "mine too");
     expect(await hears(follower, "mine", "mine too")).toEqual(["mine", "mine too"]);

@@ -111,7 +111,7 @@ test("what is not attempted for another reason takes no room: a text from before
 test("a cap that was set since the claim holds", async () => {
   const [flow] = await enrolIn(1);
   await cap(1, 24);
-  expect(await attempt([flow as WaitingFlow])).toEqual(["gone"]); // claimed as one without: the next claim knows
+  expect(await attempt([flow as WaitingFlow])).toEqual(["not_now"]); // claimed as one without: the next claim knows
   expect(await waits(flow)).toBeLessThanOrEqual(0);
 });
 

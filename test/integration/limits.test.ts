@@ -73,6 +73,20 @@ describe("a device's limits", () => {
     expect(mostInAnyWindow(second ?? [], 24 * HOUR_MS)).toBeLessThanOrEqual(30);
   });
 
+  test("count answers that belong to no flow, and leave no room for one where there is none", async () => {
+    const deviceId = await addDevice(pool, workspaceId, { hourlyLimit: 3 });
+    await start();
+    const listener = await eventually(() => puppet.sessions.get(deviceId), "the device is opened");
+    expect([listener.mayAnswer(), listener.mayAnswer()]).toEqual([true, true]);
+    await addWork(5);
+    await eventually(() => puppet.wire.length === 1, "what the answers leave room for is sent");
+    expect(listener.mayAnswer()).toBe(false);
+    await ticks();
+    expect(puppet.wire).toHaveLength(1);
+    clock.jump(HOUR_MS + MINUTE_MS);
+    expect(listener.mayAnswer()).toBe(true);
+  });
+
   test("hold across a restart: what was sent before it counts", async () => {
     await addDevice(pool, workspaceId, { hourlyLimit: 4 });
     await addWork(20);

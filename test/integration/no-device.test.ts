@@ -1,10 +1,12 @@
 import type pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createNoDeviceSweeper } from "../../src/dispatcher/no-device.ts";
+import type { Settlement } from "../../src/flows/settle.ts";
 import { MINUTE_MS } from "../../src/lib/clock.ts";
 import { createJumpingClock, type JumpingClock } from "../support/clocks.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
-import { addDevice, addLeads, addSequence, addWorkspace, query } from "../support/factories.ts";
+import { addDevice, addLeads, addSequence, addWorkspace, enrolAll, query, silent } from "../support/factories.ts";
 import { startTestNode, type TestNode } from "../support/node.ts";
 import { createPuppet } from "../support/puppet.ts";
 
@@ -12,7 +14,7 @@ let database: TestDatabase;
 let pool: pg.Pool;
 let workspaceId: string;
 let clock: JumpingClock;
-let node: TestNode;
+let node: TestNode | undefined;
 
 beforeEach(async () => {
   database = await testDatabase();
@@ -21,7 +23,8 @@ beforeEach(async () => {
   clock = createJumpingClock();
 });
 afterEach(async () => {
-  await node.stop();
+  await node?.stop();
+  node = undefined;
   await database.drop();
 });
 
@@ -67,6 +70,31 @@ test("a grace period is waited for, and a device that is only paused or away is 
   expect([await flows(patient), await flows(held)]).toEqual([["3 ACTIVE"], ["3 ACTIVE"]]);
   await pool.query("UPDATE flows SET due_at = due_at - interval '1 hour' WHERE sequence_id = $1", [patient]);
   await eventually(async () => (await flows(patient)).includes("3 FAILED NO_DEVICE"), "the grace is over");
+});
+
+test("what is due where every device is unpaired, logged out, replaced or banned fails, too; one that is being paired or restricted could come back", async () => {
+  const lasting = ["UNPAIRED", "LOGGED_OUT", "REPLACED", "BANNED"];
+  const add = async (...statuses: string[]) => {
+    const workspace = await addWorkspace(pool);
+    for (const status of statuses) await addDevice(pool, workspace, { status });
+    const id = await addSequence(pool, workspace, { steps: [{ trigger: "word" }] });
+    await addLeads(pool, workspace, 3, "word");
+    return id;
+  };
+  const hopeless = await add(...lasting);
+
+  for (const status of ["PAIRING", "CONNECTING", "OFFLINE", "RESTRICTED"]) await add(...lasting, status);
+  await enrolAll(pool);
+  const settled: Settlement[] = [];
+  const settleAll = async (all: readonly Settlement[]) => void settled.push(...all);
+  const sweeper = createNoDeviceSweeper({ pool, clock, logger: silent, intervalMs: 1000, settleAll });
+  await sweeper.runOnce();
+  expect(settled).toEqual([]);
+  clock.jump(4 * MINUTE_MS);
+  await sweeper.runOnce();
+  const failed = await query<{ id: string }>(pool, "SELECT id FROM flows WHERE sequence_id = $1 ORDER BY id", [hopeless]);
+  expect(settled.map(({ flowId }) => flowId).toSorted()).toEqual(failed.map(({ id }) => id));
+  expect(settled[0]?.ending).toEqual({ kind: "no_device", message: "Every device of the workspace is unpaired, logged out, replaced or banned." });
 });
 
 test("what waits for a device that is deleted is sent by another, or fails with the rest", async () => {

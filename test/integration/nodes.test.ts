@@ -29,12 +29,12 @@ afterEach(async () => {
 
 type Started = { readonly name: string; readonly node: TestNode; readonly clock: JumpingClock; readonly puppet: Puppet; readonly fatal: unknown[] };
 
-async function start(name: string, { maxDevices = 3000, isGone = true } = {}): Promise<Started> {
+async function start(name: string, { maxDevices = 3000, isGone = true, on = pool } = {}): Promise<Started> {
   const clock = createJumpingClock();
   const puppet = createPuppet(clock);
   const fatal: unknown[] = [];
-  const process = { name, isGone: () => isGone };
-  const node = await startTestNode({ pool, clock, transport: puppet, process, settings: { nodeName: name, maxDevices }, onFatal: (error) => fatal.push(error) });
+  const process = { name: `${name}/${nodes.length}`, isGone: () => isGone };
+  const node = await startTestNode({ pool: on, clock, transport: puppet, process, settings: { nodeName: name, maxDevices }, onFatal: (error) => fatal.push(error) });
   const started = { name, node, clock, puppet, fatal };
   nodes.push(started);
   return started;
@@ -98,12 +98,13 @@ describe("two nodes", () => {
   test("split a workspace that is too large for one, and both send it, each flow once", async () => {
     const workspaceId = await workspaceWith(5);
     const [first, second] = [await start("first", { maxDevices: 3 }), await start("second", { maxDevices: 3 })];
-    await eventually(() => first.puppet.sessions.size + second.puppet.sessions.size === 5, "all devices are held");
-    await addWork(workspaceId, 200);
-    await eventually(() => sentBy(first) + sentBy(second) === 200, "all are sent");
+    // Also in Postgres: a node that knows of no other's devices takes all the work.
+    await eventually(async () => (await query(pool, "SELECT FROM devices WHERE workspace_id = $1 AND status = 'ONLINE'", [workspaceId])).length === 5, "all devices are online");
+    await addWork(workspaceId, 300);
+    await eventually(() => sentBy(first) + sentBy(second) === 300, "all are sent");
     const flows = [...first.puppet.wire, ...second.puppet.wire].map(({ flowId }) => flowId);
-    expect(new Set(flows).size).toBe(200);
-    expect(Math.min(sentBy(first), sentBy(second))).toBeGreaterThan(40);
+    expect(new Set(flows).size).toBe(300);
+    expect(Math.min(sentBy(first), sentBy(second))).toBeGreaterThan(60);
   });
 
   test("hand a workspace over to a node that joins, in order: the old session is closed before the new one is opened", async () => {
@@ -149,8 +150,8 @@ describe("a node whose beat stands still", () => {
     expect(second.puppet.opened()).toBe(0);
     await passes(second, 7);
     await has(second, 2);
-    second.clock.jump(MINUTE_MS);
-    await eventually(() => sentBy(second) === 1, "the second sends the rest");
+    for (let seconds = 0; seconds < 120 && sentBy(second) < 1; seconds += 5) await passes(second, 5);
+    expect(sentBy(second)).toBe(1);
   });
 
   test("writes nothing to the wire when it comes back, lets go, and joins anew", async () => {
@@ -175,6 +176,31 @@ describe("a node whose beat stands still", () => {
     expect(after).not.toBe(before);
     expect(await one(pool, "SELECT status FROM devices")).toEqual({ status: "ONLINE" });
     expect(first.fatal).toEqual([]);
+  });
+
+  test("lets go of its devices by itself where it cannot reach Postgres, before another could open them, and joins anew when it can", async () => {
+    await workspaceWith(2);
+    let isCutOff = false;
+    const reached = <T extends unknown[]>(ask: (...asked: T) => unknown) => (...asked: T) => (isCutOff ? Promise.reject(new Error("cut off")) : ask(...asked));
+    const on = new Proxy(pool, { get: (of, name) => (name === "query" || name === "connect" ? reached(of[name].bind(of)) : Reflect.get(of, name)) });
+    const node = await start("alone", { on });
+    await has(node, 2);
+    isCutOff = true;
+    const pass = async (seconds: number) => {
+      for (let n = 0; n < seconds; n++) {
+        node.clock.jump(SECOND_MS);
+        await new Promise((resolve) => setImmediate(resolve)); // what it asks is refused
+      }
+    };
+    await pass(13); // and what little real time that takes
+    expect(node.puppet.sessions.size).toBe(2);
+    await pass(6);
+    await has(node, 0);
+    isCutOff = false;
+    node.clock.jump(SECOND_MS);
+    await eventually(async () => (await query(pool, "SELECT FROM devices d JOIN nodes n ON n.id = d.node_id WHERE NOT quarantined")).length === 2, "it has them again");
+    await has(node, 2);
+    expect(node.fatal).toEqual([]);
   });
 
   test("is not seen so by one that could not beat itself: after Postgres was away nobody takes the others for dead", async () => {

@@ -2,7 +2,10 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { transaction } from "../../src/db/transaction.ts";
 import { createSweep, createUpkeep } from "../../src/dispatcher/upkeep.ts";
-import { settleFlows } from "../../src/flows/settle.ts";
+import { workspaceDb } from "../../src/db/workspace.ts";
+import { createBell } from "../../src/events/bell.ts";
+import { retryFlow } from "../../src/flows/retry.ts";
+import { settleFlows, type Settlement } from "../../src/flows/settle.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { openEnrollmentsOf, stopEnrollments, type StopReason } from "../../src/sequences/stop.ts";
 import { accepted, attemptAll, holdLease, settlementsOf, waitingFlows } from "../support/attempts.ts";
@@ -82,21 +85,35 @@ test("stops that race with settling leave no lead with a flow that nobody would 
   expect(open).toEqual([{ status: "ACTIVE", flow: "ACTIVE", count: 100 }]);
 });
 
+const settleAll = async (settlements: readonly Settlement[]) => void (settlements.length > 0 && (await settleFlows(pool, settlements, 0)));
+const upkeep = (onStopped = () => {}) => createUpkeep({ pool, clock: systemClock, logger: silent, settleAll, onStopped }).runOnce();
+
 test("an archived sequence ends its enrolments, the paused ones too, at the next upkeep", async () => {
   const { sequenceId } = await addEnrolled(pool, workspaceId, TWO, 30);
   await pool.query("UPDATE sequences SET status = 'ARCHIVED' WHERE id = $1", [sequenceId]);
   let stopped = 0;
-  await createUpkeep({ pool, clock: systemClock, logger: silent, onStopped: () => (stopped += 1) }).runOnce();
+  await upkeep(() => (stopped += 1));
   expect(stopped).toBe(1);
   expect(new Set((await states()).map((state) => JSON.stringify(state)))).toEqual(
     new Set([JSON.stringify({ status: "STOPPED", stop_reason: "SEQUENCE_ARCHIVED", flow: "SKIPPED", skip_reason: "SEQUENCE_ARCHIVED", trigger: null })]),
   );
 });
 
+test("an archived sequence ends the retries that wait beside enrolments which are over", async () => {
+  const { sequenceId } = await addEnrolled(pool, workspaceId, { steps: [{ trigger: "one" }] });
+  const requests = await attemptAll(pool, lease, await waitingFlows(pool, workspaceId), deviceId);
+  await settleFlows(pool, settlementsOf(requests, { kind: "refused", code: "REJECTED", message: "no" }), 0);
+  const retried = await retryFlow({ db: workspaceDb(pool, workspaceId), bell: createBell() }, requests[0]?.flowId ?? "", null);
+  await pool.query("UPDATE sequences SET status = 'ARCHIVED' WHERE id = $1", [sequenceId]);
+  await upkeep();
+  expect(await query(pool, "SELECT status, skip_reason FROM flows WHERE id = $1", [retried.ok ? retried.value : null])).toEqual([{ status: "SKIPPED", skip_reason: "SEQUENCE_ARCHIVED" }]);
+  expect(await states()).toMatchObject([{ status: "COMPLETED", flow: "FAILED" }]);
+});
+
 test("upkeep folds what was counted, without changing what is told", async () => {
   await addEnrolled(pool, workspaceId, TWO, 20);
   const before = await query(pool, "SELECT * FROM sequence_totals WHERE workspace_id = $1", [workspaceId]);
-  await createUpkeep({ pool, clock: systemClock, logger: silent, onStopped: () => {} }).runOnce();
+  await upkeep();
   expect((await one<{ count: number }>(pool, "SELECT count(*) FROM sequence_count_deltas")).count).toBe(0);
   expect(await query(pool, "SELECT * FROM sequence_totals WHERE workspace_id = $1", [workspaceId])).toEqual(before);
 });

@@ -27,8 +27,8 @@ function blockWith(text: string): string {
   return found[0].replaceAll(README_PORT, port);
 }
 
-function begin(script: string): Running {
-  const child = spawn("bash", ["-euo", "pipefail", "-c", script], { cwd: dir, env: cleanEnv({ PORT: port }), stdio: ["ignore", "pipe", "pipe"], detached: true });
+function begin(script: string, settings: Record<string, string> = {}): Running {
+  const child = spawn("bash", ["-euo", "pipefail", "-c", script], { cwd: dir, env: cleanEnv({ PORT: port, ...settings }), stdio: ["pipe", "pipe", "pipe"], detached: true });
   const chunks: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
   const started = { child, output: () => chunks.join("") };
@@ -119,6 +119,23 @@ describe.sequential("the README, by copy and paste", () => {
     expect(await run(blockWith("sequence_progress_monitor"))).toMatch(/Welcome/);
   });
 
+  test("a device is linked to the fake WhatsApp server by a code, and what it sends is shown there", async () => {
+    const fake = begin(blockWith("npm run fake-whatsapp").replace("npm run fake-whatsapp", "npm run fake-whatsapp -- --port 0"));
+    const [, url = "", rootKey = ""] = await says(fake, /WHATSAPP_URL=(\S+) WHATSAPP_ROOT_KEY=(\S+)/);
+    const settings = { PORT: String(await freePort()), RENTAK_DATA_DIR: ".rentak/whatsapp", RENTAK_MIN_STEP_DELAY_HOURS: "0", WHATSAPP_URL: url, WHATSAPP_ROOT_KEY: rootKey };
+    await says(begin("npm start", settings), /Rentak is ready/);
+    const pairing = begin("npm run pair -- --phone +60123456789", settings);
+    const [, code = ""] = await says(pairing, /^ {2}(\w{4}-\w{4})$/m);
+    fake.child.stdin?.write(`code ${code}\n`);
+    await says(pairing, /My WhatsApp is linked/);
+    const here = `PORT=${settings.PORT} RENTAK_DATA_DIR=${settings.RENTAK_DATA_DIR}`;
+    await run(blockWith("createDevice(").replaceAll(/createDevice\(.*?\}\s*\}\s*createSequence/gs, "createSequence").replace("npm run", `${here} npm run`));
+    await run(blockWith("SET is_active = true").replaceAll("npm run", `${here} npm run`));
+    await says(fake, /60123456789 to 12025550123: (Hi|Hello) Aina, good to have you!/);
+    fake.child.stdin?.write("reply 12025550123 STOP\n");
+    await eventually(async () => JSON.parse(await run(`${here} npm run --silent graphql -- '{ leads { nodes { optedOutAt } } }'`)).data.leads.nodes[0].optedOutAt, "she is opted out", 20_000);
+  }, 120_000);
+
   test("the demo brings every lead through, with nothing twice and nothing lost", async () => {
     const output = await run(blockWith("npm run demo"));
     expect(output).toMatch(/enrolments +2000\n +flows +7000\n/);
@@ -130,7 +147,7 @@ describe.sequential("the README, by copy and paste", () => {
   }, 180_000);
 
   test("every block of it was tried here, but for the test command itself", () => {
-    expect(blocks).toHaveLength(10);
+    expect(blocks).toHaveLength(11);
     expect(blocks.filter((block) => block.includes("npm test"))).toEqual(["npm ci && npm test\n"]);
   });
 });

@@ -2,14 +2,14 @@
 // Each has a server of its own, without autovacuum: what anybody else does on a server decides with us when dead rows are cleared away, and so in which
 // order the others lie on their pages.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { createPool } from "../../src/db/client.ts";
 import { startEmbeddedPostgres } from "../../src/db/embedded.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { withDatabase } from "../support/database-url.ts";
+import { postgresFolder } from "../support/postgres-folder.ts";
 
 export type Statement = Pick<pg.QueryArrayConfig, "name" | "text" | "types"> & { readonly values?: readonly unknown[] | undefined; readonly rowMode?: "array" };
 
@@ -98,7 +98,7 @@ const NAME = "simulation";
 const SILENT = { info: () => {}, warn: console.warn, error: console.error };
 
 export async function startSimulatedDatabase(): Promise<SimulatedDatabase> {
-  const folder = await mkdtemp(join(tmpdir(), "rentak-simulation-"));
+  const folder = await postgresFolder("rentak-simulation-");
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, "postgres"), log: SILENT, durable: false });
   const stop = async () => {
     await postgres.stop();

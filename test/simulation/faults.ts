@@ -15,6 +15,8 @@ export interface Troubles {
   mend(): void;
   /** Whether the process was held up in any way within the last so many ms. */
   wasDisturbed(process: Process, withinMs: number): boolean;
+  /** Whether the process was suspended within the last so many ms, of its own running time: it knows nothing yet of what happened meanwhile. */
+  wasSuspended(process: Process, withinMs: number): boolean;
   /** Whether some node cannot reach Postgres. */
   isAnyoneCutOff(): boolean;
   /** When the last of them began or ended, but for lost packets. */
@@ -32,6 +34,7 @@ export function createTroubles({ world, server, nodes, scenario }: TroublesOptio
   const random = world.random("faults");
   const { faults, troubleMs } = scenario;
   const disturbed = new Map<Process, number>();
+  const resumed = new Map<Process, number>();
   const cutOff = new Set<Process>();
   let isOver = false;
   let downUntil = -Infinity;
@@ -59,6 +62,7 @@ export function createTroubles({ world, server, nodes, scenario }: TroublesOptio
     process.pause();
     world.after(pick(random, PAUSES_SECONDS) * SECOND_MS * (0.9 + 0.2 * random()), null, "goes on", () => {
       note(process, "goes on");
+      resumed.set(process, world.now());
       process.resume();
     });
   };
@@ -142,12 +146,17 @@ export function createTroubles({ world, server, nodes, scenario }: TroublesOptio
     atWrite: (process) => atPoint(process, "write", true),
     mend() {
       isOver = true;
+      lastAt = world.now(); // those that are started now have to find out first what is left
       downUntil = -Infinity;
       cutOff.clear();
-      for (const { process } of nodes.living()) process.resume();
+      for (const { process } of nodes.living()) {
+        resumed.set(process, world.now());
+        process.resume();
+      }
       for (let n = 0; n < scenario.nodes; n++) startAgain(`node${n}`);
     },
     wasDisturbed: (process, withinMs) => cutOff.has(process) || world.now() - (disturbed.get(process) ?? -Infinity) < withinMs,
+    wasSuspended: (process, withinMs) => world.now() - (resumed.get(process) ?? -Infinity) < withinMs,
     isAnyoneCutOff: () => cutOff.size > 0,
     lastAt: () => lastAt,
   };

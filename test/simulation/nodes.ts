@@ -11,7 +11,8 @@ import type { Scenario } from "./scenario.ts";
 import type { Wire } from "./wire.ts";
 import type { Process, World } from "./world.ts";
 
-export type SimulatedNode = { readonly name: string; readonly process: Process; node: Node | undefined; isStopping: boolean };
+/** `hasLetGo`: it has let go of its devices, and not joined anew yet. `coordinates`: it is elected, and knows. */
+export type SimulatedNode = { readonly name: string; readonly process: Process; node: Node | undefined; isStopping: boolean; hasLetGo: boolean; coordinates: boolean };
 
 export interface Nodes {
   /** Those whose process has not ended, paused or not. */
@@ -41,7 +42,7 @@ export function createNodes({ world, server, wire, scenario, messageIds, wasDist
 
   const start = (name: string) => {
     const process = world.spawn(`${name}.${++started}`);
-    const entry: SimulatedNode = { name, process, node: undefined, isStopping: false };
+    const entry: SimulatedNode = { name, process, node: undefined, isStopping: false, hasLetGo: false, coordinates: false };
     const bell = createBell();
     bells.set(process, bell);
     all.push(entry);
@@ -52,7 +53,7 @@ export function createNodes({ world, server, wire, scenario, messageIds, wasDist
       clock: process.clock,
       random: world.random(`node ${process.name}`),
       newId: () => uuid(`${scenario.startAt} ${process.name} ${ids++}`),
-      logger: loggerOf(process, world, fail),
+      logger: loggerOf(entry, world, fail),
       bell,
       messageIds,
       process: { name: process.name, isGone: (other: string) => isSameMachine(other, process.name) && all.some((node) => node.process.name === other && node.process.state() === "dead") },
@@ -119,10 +120,14 @@ function uuid(seed: string): string {
 const isSameMachine = (a: string, b: string) => a.split(".")[0] === b.split(".")[0] && (Number(a.split(".")[1]) + Number(b.split(".")[1])) % 2 === 0;
 
 /** Statements that Postgres refuses for what they say are faults of ours, though the loops go on after them. */
-function loggerOf(process: Process, world: World, fail: (problem: string) => void): Logger {
+function loggerOf(entry: SimulatedNode, world: World, fail: (problem: string) => void): Logger {
+  const { process } = entry;
   const log = (level: string) => (fields: unknown, message?: string) => {
     const error = typeof fields === "object" ? (fields as { readonly err?: Error & { readonly code?: string } }).err : undefined;
     world.trace.add(`  ${process.name} ${level}: ${message ?? String(fields)}${error === undefined ? "" : ` (${error.code ?? ""} ${error.message})`}`);
+    const said = typeof fields === "string" ? fields : "";
+    entry.hasLetGo = said.includes("lets go") || (entry.hasLetGo && !said.includes("joined anew"));
+    entry.coordinates = !entry.hasLetGo && (entry.coordinates || said.includes("this process coordinates"));
     if (error?.code !== undefined && /^(22|23|42|0A)/.test(error.code)) fail(`Postgres refused a statement: ${error.code} ${error.message}`);
     if (error instanceof TypeError || error instanceof RangeError) fail(`${level}: ${error.stack}`);
   };

@@ -12,6 +12,8 @@ import type { World } from "./world.ts";
 
 /** What was done, as the promises need to know it. */
 export type Deeds = {
+  /** When a device's pause was ended last. */
+  unpausedAt: number;
   /** When a person's opt-out had committed. */
   readonly optedOutAt: Map<string, number>;
   /** How often a lead was given an entry trigger that it had not, by lead and trigger. */
@@ -32,7 +34,7 @@ export interface Operators {
 
 export function createOperators({ world, pool, workspaces, ring, minStepDelayHours, fail }: OperatorsOptions): Operators {
   const random = world.random("operators");
-  const deeds: Deeds = { optedOutAt: new Map(), triggered: new Map() };
+  const deeds: Deeds = { unpausedAt: -Infinity, optedOutAt: new Map(), triggered: new Map() };
 
   /** Not awaited by the event that begins it: its statements are events of their own. */
   const later = (ms: number, what: string, run: () => Promise<unknown>) =>
@@ -120,7 +122,10 @@ export function createOperators({ world, pool, workspaces, ring, minStepDelayHou
       const { id } = pick(random, workspace.devices);
       await rows("UPDATE devices SET paused_at = clock_timestamp() WHERE id = $1", [id]);
       if (random() < 0.5) ring("devices");
-      later(600_000 * random() ** 2, "resumes a device", () => rows("UPDATE devices SET paused_at = NULL WHERE id = $1", [id]));
+      later(600_000 * random() ** 2, "resumes a device", async () => {
+        await rows("UPDATE devices SET paused_at = NULL WHERE id = $1", [id]);
+        deeds.unpausedAt = world.now();
+      });
     },
     async retry(workspace) {
       const id = await someFlow(workspace, "status = 'FAILED' AND retried_as IS NULL");
@@ -144,6 +149,7 @@ export function createOperators({ world, pool, workspaces, ring, minStepDelayHou
   const mend = async () => {
     await pool.query("UPDATE sequences SET is_active = true WHERE status = 'PAUSED'");
     await pool.query("UPDATE devices SET paused_at = NULL WHERE paused_at IS NOT NULL");
+    deeds.unpausedAt = world.now();
     const paused = await rows<{ id: string }>("SELECT id FROM enrollments WHERE status = 'PAUSED' ORDER BY id", []);
     await transaction(pool, (client) => resumeEnrollments(client, paused.map(({ id }) => id)));
   };

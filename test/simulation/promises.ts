@@ -1,9 +1,11 @@
 // What is promised, asserted of every message in the moment that it is written, and of the rows ever so often. The names are those of ARCHITECTURE.md.
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
+import { ACKNOWLEDGEMENT_MS, SEND_DEADLINE_MS } from "../../src/transports/transport.ts";
 import type { Troubles } from "./faults.ts";
 import type { Deeds } from "./operators.ts";
 import type { Server } from "./pool.ts";
+import type { Restrictions } from "./restrictions.ts";
 import type { Scenario, Workspace } from "./scenario.ts";
 import type { OpenSession, Wire } from "./wire.ts";
 import { createMessageCheck } from "./written.ts";
@@ -44,6 +46,7 @@ export type PromisesOptions = {
   readonly scenario: Scenario;
   readonly workspaces: readonly Workspace[];
   readonly deeds: Deeds;
+  readonly restrictions: Restrictions;
   readonly troubles: Troubles;
   readonly fail: (problem: string) => void;
 };
@@ -94,13 +97,13 @@ const WITHOUT_LEASE = `
   SELECT f.id FROM device_attempts t JOIN flows f ON f.id = t.flow_id JOIN devices d ON d.id = f.device_id
    WHERE abs(extract(epoch FROM t.at - now())) <= 0.001 AND NOT EXISTS (SELECT FROM nodes n WHERE n.id = f.node_id AND n.id = d.node_id)`;
 
-function watchWire({ world, wire, troubles, fail, ...options }: PromisesOptions): void {
+function watchWire({ wire, troubles, fail, ...options }: PromisesOptions): void {
   const checkMessage = createMessageCheck({ ...options, fail });
 
   const checkOpen = (session: OpenSession) => {
     const others = (wire.sessions.get(session.deviceId) ?? []).filter((other) => other !== session && other.isOpen && other.process.state() === "running");
-    // Who was held up finds out with its next beat.
-    const other = others.find(({ process }) => !troubles.wasDisturbed(process, MINUTE_MS) && world.now() - troubles.lastAt() > MINUTE_MS);
+    // Who cannot reach Postgres has let go by itself; who was suspended does so as soon as it runs.
+    const other = others.find(({ process }) => !troubles.wasSuspended(process, 4 * SECOND_MS));
     if (other) fail(`P7: ${session.process.name} opened a session of ${session.deviceId}, of which ${other.process.name} has one`);
   };
 
@@ -150,20 +153,28 @@ const SENDABLE = `
     JOIN devices d ON d.workspace_id = f.workspace_id AND d.paused_at IS NULL AND d.id = ANY ($2::uuid[])
     JOIN workspaces w ON w.id = f.workspace_id AND w.hourly_ceiling IS NULL AND w.cap_messages IS NULL
    WHERE f.queued AND a.open_from < now() - make_interval(secs => $1) AND a.open_until > now() + interval '15 seconds' AND (f.bound_device_id IS NULL OR f.bound_device_id = d.id) AND a.paused_at IS NULL AND e.status = 'ACTIVE' AND f.due_at + a.pause_offset < now() - make_interval(secs => $1)
+     AND (d.id <> ALL ($4::uuid[])                                                                   -- restricted: those who have written to it
+          OR f.bound_device_id = d.id AND f.retry_of IS NULL AND EXISTS (SELECT FROM leads l WHERE l.id = f.lead_id AND l.replied_device_id = d.id))
      AND NOT EXISTS (SELECT FROM flows WHERE attempted_at IS NOT NULL AND settled_at IS NULL)        -- which the others may stand in line for
+     AND NOT EXISTS (SELECT FROM device_attempts WHERE at > now() - make_interval(secs => $3))       -- and for those that a receipt has settled before their acknowledgement
      AND NOT EXISTS (SELECT FROM device_attempts t WHERE t.device_id = d.id AND t.at > now() - interval '1 minute')
-     AND (SELECT count(*) FROM device_attempts t WHERE t.device_id = d.id AND t.at > now() - interval '1:00:15') < d.hourly_limit
-     AND (SELECT count(*) FROM device_attempts t WHERE t.device_id = d.id AND t.at > now() - interval '24:00:15') < d.daily_limit
+     AND (SELECT count(*) FROM device_attempts t WHERE t.device_id = d.id AND t.at > now() - interval '1:00:10' - make_interval(secs => $1)) < d.hourly_limit
+     AND (SELECT count(*) FROM device_attempts t WHERE t.device_id = d.id AND t.at > now() - interval '24:00:10' - make_interval(secs => $1)) < d.daily_limit
    LIMIT 1`;
 
-async function checkIdle({ world, server, wire, scenario, troubles, fail }: PromisesOptions): Promise<void> {
+/** Where there are few places: until one whose acknowledgement never comes has given its own back. */
+const LINE_SECONDS = (SEND_DEADLINE_MS + ACKNOWLEDGEMENT_MS) / SECOND_MS;
+
+async function checkIdle({ world, server, wire, scenario, troubles, deeds, restrictions, fail }: PromisesOptions): Promise<void> {
   const sessions = [...wire.sessions.values()].flatMap((all) => all.at(-1) ?? []);
   // An attempt of which no answer came counts for the limits, though Postgres may know nothing of it.
   const isUntouched = (process: Process) => process.state() === "running" && !troubles.wasDisturbed(process, DAY_MS + HOUR_MS);
-  const ready = sessions.filter(({ onlineSince, process }) => world.now() - onlineSince > MINUTE_MS && isUntouched(process));
-  if (ready.length === 0 || world.now() - troubles.lastAt() < MINUTE_MS) return;
+  const lately = restrictions.lately();
+  const ready = sessions.filter(({ deviceId, onlineSince, process }) => world.now() - onlineSince > MINUTE_MS && isUntouched(process) && !lately.includes(deviceId));
+  // A device whose pause has ended just now is given nothing before the next cycle.
+  if (ready.length === 0 || world.now() - Math.max(troubles.lastAt(), deeds.unpausedAt) < MINUTE_MS) return;
   const patienceSeconds = (2 * scenario.dispatchIntervalMs) / SECOND_MS + 5;
-  const [left] = await server.look<{ id: string; device_id: string }>(SENDABLE, [patienceSeconds, ready.map(({ deviceId }) => deviceId)]);
+  const [left] = await server.look<{ id: string; device_id: string }>(SENDABLE, [patienceSeconds, ready.map(({ deviceId }) => deviceId), scenario.sendConcurrency < 100 ? LINE_SECONDS : 0, restrictions.now()]);
   if (left) fail(`P2: flow ${left.id} is due, device ${left.device_id} could send it, and nobody does anything`);
 }
 

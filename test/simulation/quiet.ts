@@ -27,10 +27,11 @@ const TURN_MS = 6 * SECOND_MS;
 /** Passes over time in which nothing happens. Answers whether nothing ever will. */
 export function createQuiet({ world, server, nodes, scenario, troubles, onStill }: QuietOptions): () => Promise<boolean> {
   /** Beats for the nodes whose cycles are left out, or they would take one another for dead, and looks ahead. Nothing where somebody has yet to find
-   *  out about a fault: then the leases are not those of the nodes that run. */
+   *  out about a fault: then the leases are not those of the nodes that run, or nobody knows that it is elected. */
   const lookAhead = async () => {
     const running = nodes.living().filter(({ process }) => process.state() === "running");
-    if (running.length === 0 || troubles.isAnyoneCutOff() || running.some(({ node, isStopping }) => node === undefined || isStopping)) return undefined;
+    if (running.length === 0 || troubles.isAnyoneCutOff() || running.some(({ node, isStopping, hasLetGo }) => node === undefined || isStopping || hasLetGo)) return undefined;
+    if (!running.some(({ coordinates }) => coordinates)) return undefined;
     return (await server.look<Ahead>(AHEAD, [running.map(({ name }) => name).toSorted()]))[0];
   };
 
@@ -97,7 +98,7 @@ const AHEAD = `
          EXISTS (SELECT FROM waiting WHERE at <= now() AND is_open) OR EXISTS (SELECT FROM enrollment_queue)
            OR EXISTS (SELECT FROM workspaces WHERE graph_revision <> reviewed_revision) OR EXISTS (SELECT FROM devices WHERE node_id IS NULL OR wanted_node_id IS NOT NULL)
            OR EXISTS (SELECT FROM enrollments e JOIN sequences s ON s.id = e.sequence_id WHERE s.status = 'ARCHIVED' AND e.status IN ('ACTIVE', 'PAUSED'))
-           OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) AS at_work,
+           OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) OR EXISTS (SELECT FROM unsettled WHERE at < now() - interval '5 minutes') AS at_work,
          EXISTS (SELECT FROM waiting WHERE open_until <= now()) AS is_turning,
          EXISTS (SELECT FROM enrollments WHERE status IN ('ACTIVE', 'PAUSED')) OR EXISTS (SELECT FROM waiting) OR EXISTS (SELECT FROM unsettled)
            OR EXISTS (SELECT FROM enrollment_queue) AS left

@@ -10,6 +10,7 @@ import { createOperators, type Operators } from "./operators.ts";
 import { createServer, type Server } from "./pool.ts";
 import { createPromises, type Promises } from "./promises.ts";
 import { createQuiet } from "./quiet.ts";
+import { createRestrictions, type Restrictions } from "./restrictions.ts";
 import { type Db, drawScenario, populate, type Scenario, type Workspace } from "./scenario.ts";
 import { createWire, type Wire } from "./wire.ts";
 import { createWorld, type World } from "./world.ts";
@@ -49,6 +50,7 @@ export type Stage = {
   readonly workspaces: readonly Workspace[];
   readonly operators: Operators;
   readonly troubles: Troubles;
+  readonly restrictions: Restrictions;
   readonly promises: Promises;
   readonly fail: (problem: string) => void;
   readonly problem: () => string | null;
@@ -77,20 +79,22 @@ export async function setStage({ database, seed, scenario, fill, rewrite }: Stag
   const operator = server.connect(world.spawn("operator"));
   const operators = createOperators({ world, pool: operator, workspaces, ring: nodes.ring, minStepDelayHours: scenario.minStepDelayHours, fail });
   const troubles = createTroubles({ world, server, nodes, scenario });
-  const promises = createPromises({ world, server, wire, scenario, workspaces, deeds: operators.deeds, troubles, fail });
+  const restrictions = createRestrictions({ world, pool: operator, wire, workspaces, scenario });
+  const promises = createPromises({ world, server, wire, scenario, workspaces, deeds: operators.deeds, restrictions, troubles, fail });
   for (let n = 0; n < scenario.nodes; n++) world.after(n * 300, null, "a start", () => nodes.start(`node${n}`));
-  return { world, server, wire, nodes, workspaces, operators, troubles, promises, fail, problem: () => problem };
+  return { world, server, wire, nodes, workspaces, operators, troubles, restrictions, promises, fail, problem: () => problem };
 }
 
 export async function runSeed(database: SimulatedDatabase, seed: number, options: RunOptions = {}): Promise<Run> {
   const scenario = drawScenario(seededRandom(`${seed} scenario`));
   const stage = await setStage({ ...options, database, seed, scenario, fill: (db, world) => populate(db, world.random("population")) });
-  const { world, server, wire, nodes, operators, troubles, promises, fail, problem } = stage;
+  const { world, server, wire, nodes, operators, troubles, restrictions, promises, fail, problem } = stage;
   schedule(stage, scenario);
   let isMended = false;
   world.after(scenario.troubleMs, null, "all is mended", () => {
     troubles.mend();
     wire.mend();
+    restrictions.mend();
     void operators.mend().then(() => (isMended = true));
   });
 

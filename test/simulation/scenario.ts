@@ -53,6 +53,7 @@ export const FAULTLESS: Faults = {
   restarts: 0,
   outages: 0,
   cuts: 0,
+  restrictions: 0,
 };
 
 export type Faults = {
@@ -69,6 +70,8 @@ export type Faults = {
   readonly outages: number;
   /** Of one node from Postgres. */
   readonly cuts: number;
+  /** Of devices, by WhatsApp. */
+  readonly restrictions: number;
 };
 
 const ZONES = ["Asia/Kuala_Lumpur", "Europe/London", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "UTC"];
@@ -105,6 +108,7 @@ export function drawScenario(random: Random): Scenario {
       restarts: calm ? 0 : upTo(random, 1),
       outages: calm ? 0 : upTo(random, 1),
       cuts: calm ? 0 : upTo(random, 1),
+      restrictions: calm || chance(random, 0.7) ? 0 : 1 + upTo(random, 3), // drawn last: the seeds without are what they were
     },
   };
 }

@@ -43,6 +43,10 @@ export interface Wire {
   transportOf(process: Process): Transport;
   /** From now on no session breaks any more. */
   mend(): void;
+  /** Tells the device's newest session that it is restricted now, or no longer, where that is online. */
+  tellRestriction(deviceId: string): void;
+  /** Until when a device that is being told is restricted. */
+  restrictionOf: (deviceId: string) => Date | undefined;
   /** Told of each message in the moment of its write. */
   onWrite: (message: Written) => void;
   onOpen: (session: OpenSession) => void;
@@ -59,11 +63,23 @@ const SILENT: Outcome = { kind: "unknown", message: "No acknowledgement in time.
 
 export function createWire(world: World, faults: WireFaults): Wire {
   const random = world.random("wire");
-  const wire: Wire = { written: [], refused: new Set(), heardLate: new Map(), sessions: new Map(), transportOf, mend: () => void (isMended = true), onWrite: () => {}, onOpen: () => {} };
+  const wire: Wire = { written: [], refused: new Set(), heardLate: new Map(), sessions: new Map(), transportOf, mend: () => void (isMended = true), tellRestriction, restrictionOf: () => undefined, onWrite: () => {}, onOpen: () => {} };
   let isMended = false;
 
   function transportOf(process: Process): Transport {
     return { open: (device, listener) => openSession(process, device, listener) };
+  }
+
+  function tellOnline({ deviceId, listener }: OpenSession): void {
+    const until = wire.restrictionOf(deviceId);
+    if (until) listener.status("RESTRICTED", "WhatsApp restricts it.", until);
+    else listener.status("ONLINE", null);
+  }
+
+  function tellRestriction(deviceId: string): void {
+    const session = wire.sessions.get(deviceId)?.findLast(({ onlineSince }) => onlineSince < NEVER);
+    if (session === undefined || session.process.state() === "dead") return;
+    world.after(1, session.process, "what WhatsApp allows", () => void (session.onlineSince < NEVER && tellOnline(session)));
   }
 
   function openSession(process: Process, device: () => SessionDevice, listener: SessionListener): Session {
@@ -83,7 +99,7 @@ export function createWire(world: World, faults: WireFaults): Wire {
       world.after(100 + 2000 * random(), process, `${deviceId.slice(-6)} online`, () => {
         if (!state.isOpen) return;
         state.onlineSince = world.now();
-        listener.status("ONLINE", null);
+        tellOnline(state);
         if (faults.disconnectEveryMs < Infinity && !isMended) disconnectLater();
       });
     const disconnectLater = () =>
@@ -155,6 +171,7 @@ export function createWire(world: World, faults: WireFaults): Wire {
 
     return {
       send,
+      refresh() {},
       async close() {
         if (!state.isOpen) return;
         state.isOpen = false;

@@ -4,14 +4,15 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
 import { SEND_DEADLINE_MS } from "../../src/transports/transport.ts";
 import { isBetween, isWithin } from "./local-time.ts";
 import type { Deeds } from "./operators.ts";
+import type { Restrictions } from "./restrictions.ts";
 import type { Device, Lead, Sequence, Workspace } from "./scenario.ts";
 import type { Written } from "./wire.ts";
 
-export type MessageCheckOptions = { readonly workspaces: readonly Workspace[]; readonly deeds: Deeds; readonly fail: (problem: string) => void };
+export type MessageCheckOptions = { readonly workspaces: readonly Workspace[]; readonly deeds: Deeds; readonly restrictions: Restrictions; readonly fail: (problem: string) => void };
 
 type Place = { readonly workspace: Workspace; readonly device: Device; readonly lead: Lead; readonly sequence: Sequence };
 
-export function createMessageCheck({ workspaces, deeds, fail }: MessageCheckOptions): (message: Written) => void {
+export function createMessageCheck({ workspaces, deeds, restrictions, fail }: MessageCheckOptions): (message: Written) => void {
   const flows = new Set<string>();
   const times = new Map<string, number[]>();
 
@@ -61,6 +62,7 @@ export function createMessageCheck({ workspaces, deeds, fail }: MessageCheckOpti
     if (last !== undefined && at - last < gapMs) fail(`P6: ${at - last} ms between two messages of ${deviceId}, where ${gapMs} are the least`);
     checkLimits(message, place);
     checkTime(message, place);
+    if (restrictions.forbids(deviceId, lead.id, at)) fail(`restricted device ${deviceId} wrote to ${phone}, who has not written to it`);
     const optedOutAt = deeds.optedOutAt.get(lead.id);
     if (optedOutAt !== undefined && at > optedOutAt + SEND_DEADLINE_MS) fail(`P8: written to ${phone} ${at - optedOutAt} ms after the opt-out`);
   };

@@ -79,7 +79,9 @@ async function createNode(name: string, dir: string, databaseUrl: string, settin
   const url = new URL(databaseUrl);
   const proxy = await startPostgresProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
-  return createClusterNode(name, proxy, { ...settings, DATABASE_URL: url.href, RENTAK_DATA_DIR: join(dir, name), RENTAK_ADMIN_TOKEN: "the-token-of-this-test" });
+  // Servers with a data folder each, as on a machine each, have to be told the key that they share.
+  const shared = { RENTAK_ADMIN_TOKEN: "the-token-of-this-test", RENTAK_ENCRYPTION_KEY: "5e".repeat(32) };
+  return createClusterNode(name, proxy, { ...settings, ...shared, DATABASE_URL: url.href, RENTAK_DATA_DIR: join(dir, name) });
 }
 
 /** What a killed Postgres has written is in the kernel's hands, and survives it; the disk is for the machine's own death. Commits are written

@@ -1,4 +1,4 @@
-// A migrated database of a test file's own, cloned in some 50 ms.
+// A migrated database of a test file's own. Its files are copied, which takes half as long as writing each page to the log (on a disk 130 and 260 ms).
 
 import { randomUUID } from "node:crypto";
 import pg from "pg";
@@ -15,7 +15,7 @@ export type TestDatabase = {
 
 export async function testDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`;
-  await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${inject("templateDatabase")}`);
+  await asAdmin(`CREATE DATABASE ${name} TEMPLATE ${inject("templateDatabase")} STRATEGY FILE_COPY`);
   const url = withDatabase(inject("postgresUrl"), name);
   const pool = createPool(url, { max: 10, idle: 0, lifetimeSeconds: 0, onError: console.error });
   const drop = async () => {

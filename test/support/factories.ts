@@ -25,15 +25,15 @@ export async function addWorkspace(db: Queryable, { timeZone = "Asia/Kuala_Lumpu
   return (await one<{ id: string }>(db, "INSERT INTO workspaces (name, time_zone) VALUES ('Test', $1) RETURNING id", [timeZone])).id;
 }
 
-export type DeviceSpec = { hourlyLimit?: number; dailyLimit?: number; latencyMs?: number; failureRate?: number; status?: string; name?: string };
+export type DeviceSpec = { hourlyLimit?: number; dailyLimit?: number; latencyMs?: number; failureRate?: number; status?: string; name?: string; transport?: "SIMULATOR" | "WHATSAPP" };
 
 export async function addDevice(db: Queryable, workspaceId: string, spec: DeviceSpec = {}): Promise<string> {
-  const { hourlyLimit = 80, dailyLimit = 800, latencyMs = 0, failureRate = 0, status = "OFFLINE", name = "Device" } = spec;
+  const { hourlyLimit = 80, dailyLimit = 800, latencyMs = 0, failureRate = 0, status = "OFFLINE", name = "Device", transport = "SIMULATOR" } = spec;
   const row = await one<{ id: string }>(
     db,
     `INSERT INTO devices (workspace_id, name, transport, status, hourly_limit, daily_limit, simulated_latency_ms, simulated_failure_rate)
-     VALUES ($1, $2, 'SIMULATOR', $3, $4, $5, $6, $7) RETURNING id`,
-    [workspaceId, name, status, hourlyLimit, dailyLimit, latencyMs, failureRate],
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+    [workspaceId, name, transport, status, hourlyLimit, dailyLimit, latencyMs, failureRate],
   );
   return row.id;
 }

@@ -1,7 +1,6 @@
 // One Postgres for the whole run, with a migrated database in it that every test file clones (see database.ts).
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import type { TestProject } from "vitest/node";
@@ -9,6 +8,7 @@ import { createPool } from "../../src/db/client.ts";
 import { startEmbeddedPostgres } from "../../src/db/embedded.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { withDatabase } from "./database-url.ts";
+import { postgresFolder } from "./postgres-folder.ts";
 
 const TEMPLATE = "rentak_template";
 
@@ -21,7 +21,7 @@ declare module "vitest" {
 
 /** Should the run be killed: Postgres stops by itself. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), "rentak-test-"));
+  const folder = await postgresFolder("rentak-test-");
   const log = { info: () => {}, warn: console.warn, error: console.error };
   const postgres = await startEmbeddedPostgres({ dataDir: join(folder, "postgres"), log, durable: false });
   const teardown = async () => {

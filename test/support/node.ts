@@ -33,6 +33,7 @@ export type TestNode = Node & { readonly bell: Bell; readonly messageIds: Messag
 export async function startTestNode(options: TestNodeOptions): Promise<TestNode> {
   const { pool, clock = systemClock, bell = createBell(), logger = silent, onFatal = () => {} } = options;
   const messageIds = await messageIdsOf(pool);
+  const transport = options.transport ?? createSimulator({ clock, logFile: undefined });
   const node = await startNode({
     pool,
     clock,
@@ -43,7 +44,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     messageIds,
     // Tests end a node without its process: nothing of it goes on.
     process: options.process ?? { name: "test", isGone: () => true },
-    transports: { SIMULATOR: options.transport ?? createSimulator({ clock, logFile: undefined }) },
+    transports: { SIMULATOR: transport, WHATSAPP: transport },
     settings: {
       nodeName: "node",
       dispatchIntervalMs: 50,

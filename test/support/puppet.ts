@@ -57,6 +57,7 @@ export function createPuppet(clock: Clock): Puppet {
 
     return {
       send,
+      refresh() {},
       async close() {
         if (closed) return;
         closed = true;

@@ -12,6 +12,7 @@ const START_TIMEOUT_MS = 60_000;
 
 export type ServerProcess = {
   readonly url: string;
+  readonly pid: number;
   readonly output: () => string;
   /** Sends the signal and waits for the end. */
   readonly end: (signal: NodeJS.Signals) => Promise<void>;
@@ -33,6 +34,7 @@ export async function startServerProcess(settings: Readonly<Record<string, strin
   await answering(url, child, output);
   return {
     url,
+    pid: child.pid as number,
     output,
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return;

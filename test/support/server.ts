@@ -15,6 +15,7 @@ import { createGraphqlServer } from "../../src/graphql/server.ts";
 import { createImporter } from "../../src/leads/import.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { createLogger } from "../../src/lib/logger.ts";
+import { createSealer } from "../../src/lib/sealing.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 
 /** What a query answered: each test reads what it asked for. */
@@ -73,6 +74,7 @@ export async function testServer(
       fleet: noFleet,
       importer,
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
+      sealer: createSealer([Buffer.alloc(32, 7)]),
       minStepDelayHours: 1,
       version: "0.0.0-test",
       ...given,

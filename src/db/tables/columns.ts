@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { timestamp, uuid } from "drizzle-orm/pg-core";
+import { customType, timestamp, uuid } from "drizzle-orm/pg-core";
 
 /** The workspace that exists from the first migration on. What plain SQL inserts without naming a workspace belongs to it. */
 export const DEFAULT_WORKSPACE_ID = "01900000-0000-7000-8000-000000000001";
@@ -13,3 +13,5 @@ export const workspaceId = () => uuid("workspace_id").notNull().default(DEFAULT_
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 export const createdAt = () => instant("created_at").notNull().default(sql`clock_timestamp()`);
+
+export const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });

@@ -13,6 +13,16 @@ export const devices = pgTable(
     statusReason: text("status_reason"),
     statusChangedAt: instant("status_changed_at").notNull().default(sql`clock_timestamp()`),
     pausedAt: instant("paused_at"),
+    /** Its own number, E.164 without the plus sign, once it is paired. */
+    phone: text("phone"),
+    /** When WhatsApp began to restrict it last, and until when it is known or taken to. Its first contacts wait as long. */
+    restrictedAt: instant("restricted_at"),
+    restrictedUntil: instant("restricted_until"),
+    /** An operator asks to have it paired; with a number, by a code to be typed on that phone. Taken back by its holder once that has begun. */
+    pairingRequestedAt: instant("pairing_requested_at"),
+    pairingPhone: text("pairing_phone"),
+    /** An operator asks to have it logged out. Taken back by its holder once that is done. */
+    logoutRequestedAt: instant("logout_requested_at"),
     hourlyLimit: integer("hourly_limit").notNull().default(80),
     dailyLimit: integer("daily_limit").notNull().default(800),
     simulatedLatencyMs: integer("simulated_latency_ms").notNull().default(200),
@@ -28,11 +38,12 @@ export const devices = pgTable(
     createdAt: createdAt(),
   },
   (table) => [
+    index("devices_restricted").on(table.workspaceId).where(sql`restricted_until IS NOT NULL`),
     unique("devices_workspace_id_id").on(table.workspaceId, table.id),
     index("devices_workspace_id_node_id").on(table.workspaceId, table.nodeId),
     index("devices_node_id").on(table.nodeId),
-    check("devices_transport", sql`${table.transport} IN ('SIMULATOR')`),
-    check("devices_status", sql`${table.status} IN ('CONNECTING', 'ONLINE', 'OFFLINE')`),
+    check("devices_transport", sql`${table.transport} IN ('WHATSAPP', 'SIMULATOR')`),
+    check("devices_status", sql`${table.status} IN ('UNPAIRED', 'PAIRING', 'CONNECTING', 'ONLINE', 'OFFLINE', 'LOGGED_OUT', 'REPLACED', 'RESTRICTED', 'BANNED')`),
     check("devices_limits", sql`${table.hourlyLimit} >= 1 AND ${table.dailyLimit} >= 1`),
     check("devices_failure_rate", sql`${table.simulatedFailureRate} BETWEEN 0 AND 1`),
     check("devices_latency", sql`${table.simulatedLatencyMs} BETWEEN 0 AND 600000`),

@@ -22,6 +22,9 @@ export const leads = pgTable(
     consentAt: instant("consent_at"),
     optedOutAt: instant("opted_out_at"),
     optOutReason: text("opt_out_reason"),
+    lastRepliedAt: instant("last_replied_at"),
+    /** The device that this person wrote to last: who has one is no first contact for it. */
+    repliedDeviceId: uuid("replied_device_id"),
     createdAt: createdAt(),
   },
   (table) => [
@@ -29,6 +32,8 @@ export const leads = pgTable(
     unique("leads_phone_workspace_id").on(table.phone, table.workspaceId),
     unique("leads_workspace_id_id").on(table.workspaceId, table.id),
     index("leads_workspace_id_niche").on(table.workspaceId, table.niche),
+    index("leads_replied").on(table.workspaceId, table.lastRepliedAt).where(sql`last_replied_at IS NOT NULL`),
+    index("leads_replied_device").on(table.repliedDeviceId, table.lastRepliedAt).where(sql`replied_device_id IS NOT NULL`),
     index("leads_import_id").on(table.importId).where(sql`${table.importId} IS NOT NULL`),
     check("leads_phone", sql`${table.phone} ~ '^[1-9][0-9]{5,14}$'`),
     check("leads_trigger_length", sql`length(${table.trigger}) <= 1000`),

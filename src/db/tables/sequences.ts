@@ -23,7 +23,13 @@ export const sequences = pgTable(
     maxDelaySeconds: integer("max_delay_seconds").notNull().default(30),
     triggerDelayHours: doublePrecision("trigger_delay_hours").notNull().default(24),
     startDelayMinutes: integer("start_delay_minutes").notNull().default(0),
+    /** A lead that replies leaves it. */
+    stopOnReply: boolean("stop_on_reply").notNull().default(true),
     onFailure: text("on_failure").notNull().default("CONTINUE"),
+    /** Its messages begin with one of the workspace's greetings. */
+    greeting: boolean("greeting").notNull().default(false),
+    /** Punctuation and case of its messages vary, seeded by the flow. */
+    visibleVariation: boolean("visible_variation").notNull().default(false),
     /** How long a due flow waits for a device where the workspace has none. */
     noDeviceGraceMinutes: integer("no_device_grace_minutes").notNull().default(0),
     /** No problems as of the workspace's reviewed_revision. Set by the review alone. */

@@ -1,8 +1,7 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, customType, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
-import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
-
-const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
+import type { Greeting } from "../../messages/greeting.ts";
+import { bytea, createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 export const workspaces = pgTable("workspaces", {
   id: primaryKeyId(),
@@ -21,12 +20,41 @@ export const workspaces = pgTable("workspaces", {
   capHours: integer("cap_hours"),
   /** At most so many attempts in any hour, over all devices. */
   hourlyCeiling: integer("hourly_ceiling"),
+  /** Incoming words that opt out. */
+  stopWords: text("stop_words").array().notNull().default(sql`'{stop,unsubscribe,berhenti,henti,batal}'`),
+  /** What who has opted out by such a word is told, once; nothing where null. */
+  stopConfirmation: text("stop_confirmation"),
+  /** By the time of the recipient's day, for sequences that greet. */
+  greetings: jsonb("greetings")
+    .$type<readonly Greeting[]>()
+    .notNull()
+    .default(sql`'[{"from": "05:00", "templates": ["Selamat pagi {{name}}"]}, {"from": "12:00", "templates": ["{Hi|Hello|Hai} {{name}}"]}]'`),
+  /** What a greeting calls a person whose name is not known. */
+  formOfAddress: text("form_of_address").notNull().default("Cik"),
+  /** Raised by every change of the two: a text with an old greeting is not sent after it. */
+  greetingsRevision: integer("greetings_revision").notNull().default(0),
+  /** Since when no first contact is written to, because too many devices are restricted; and when an operator last let them go on. */
+  firstContactsHeldAt: instant("first_contacts_held_at"),
+  firstContactsReleasedAt: instant("first_contacts_released_at"),
   createdAt: createdAt(),
 }, (table) => [
   check("workspaces_quiet_hours", sql`(${table.quietStart} IS NULL) = (${table.quietEnd} IS NULL) AND coalesce(${table.quietStart} <> ${table.quietEnd}, true)`),
   check("workspaces_frequency_cap", sql`(${table.capMessages} IS NULL) = (${table.capHours} IS NULL) AND coalesce(${table.capMessages} BETWEEN 1 AND 100 AND ${table.capHours} BETWEEN 1 AND 8760, true)`),
+  // Of the shape that is read, whoever wrote it. A template that cannot be rendered fails its flows alone.
+  check("workspaces_greetings", sql`${table.greetings} <> '[]' AND ${table.greetings} = jsonb_path_query_array(${table.greetings}, 'strict $[*] ? (@.from like_regex "^([01][0-9]|2[0-3]):[0-5][0-9]$" && @.templates.size() > 0 && !exists (@.templates[*] ? (@.type() != "string")))', '{}', true)`),
   check("workspaces_hourly_ceiling", sql`${table.hourlyCeiling} >= 1`),
 ]);
+
+/** What a workspace that has an hourly ceiling has attempted, in slots of ten seconds: one row, so that who updates it knows what all nodes have attempted. */
+export const workspacePace = pgTable("workspace_pace", {
+  workspaceId: uuid("workspace_id").primaryKey(),
+  /** The newest slot: the seconds since the epoch, divided by ten. */
+  slot: bigint("slot", { mode: "number" }).notNull(),
+  /** The attempts of each slot, the newest first, as far back as one can be on the wire within the hour. */
+  attempts: integer("attempts").array().notNull(),
+  /** How many the last update let through. */
+  granted: integer("granted").notNull(),
+});
 
 export const apiTokens = pgTable("api_tokens", {
   id: primaryKeyId(),
@@ -63,4 +91,6 @@ export const installation = pgTable("installation", {
   messageIdKey: bytea("message_id_key").notNull(),
   /** Part of every event cursor. Set it anew after a restore: transaction ids begin again there, and old cursors must be refused. */
   logGeneration: uuid("log_generation").notNull().default(sql`gen_random_uuid()`),
+  /** The key that names are hashed with, sealed with RENTAK_ENCRYPTION_KEY: where it does not open, that is another one than this database was sealed with. */
+  sealedNameKey: bytea("sealed_name_key"),
 });

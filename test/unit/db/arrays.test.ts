@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { textArray } from "../../../src/db/arrays.ts";
+import { plainArray, textArray } from "../../../src/db/arrays.ts";
 
 test.each([
   [[], "{}"],
@@ -11,3 +11,12 @@ test.each([
   [['say "hi"', "back\\slash", '\\"'], '{"say \\"hi\\"","back\\\\slash","\\\\\\""}'],
   [["two\nlines", null, '"'], '{"two\nlines",NULL,"\\""}'],
 ])("%j is %s to Postgres", (values, literal) => expect(textArray(values)).toBe(literal));
+
+test.each([
+  [[], "{}"],
+  [["a", "b"], "{a,b}"],
+  [["a", null, "b"], "{a,NULL,b}"],
+  [[null], "{NULL}"],
+  [[1, 0, -2], "{1,0,-2}"],
+  [[true, false], "{true,false}"],
+])("%j is %s, without quotes", (values, literal) => expect(plainArray(values)).toBe(literal));

@@ -63,6 +63,17 @@ test("a workspace stays together as long as it fits", () => {
   expect(planMoves(two, split)).toEqual([{ workspaceId: "a", from: "n0", to: "n1", devices: 10 }]);
 });
 
+test("two nodes that each take from another are served in the order of their names, not in the order in which they were read", () => {
+  const nodes = [1, 6, 5, 5].map((capacity, index): PlacementNode => ({ id: `n${index}`, capacity }));
+  const holdings: Holding[] = [
+    { workspaceId: "e", nodeId: "n2", devices: 1 },
+    { workspaceId: "e", nodeId: null, devices: 1 },
+    { workspaceId: "e", nodeId: "n1", devices: 1 },
+    { workspaceId: "a", nodeId: null, devices: 14 },
+  ];
+  expect(planMoves(nodes.toReversed(), holdings.toReversed())).toEqual(planMoves(nodes, holdings));
+});
+
 test("one that is larger than a node lies on two", () => {
   expect(planMoves(two, [{ workspaceId: "a", nodeId: "n1", devices: 100 }, { workspaceId: "a", nodeId: null, devices: 50 }])).toEqual([
     { workspaceId: "a", from: null, to: "n0", devices: 50 },

@@ -6,7 +6,7 @@ import { createWorker, type Worker } from "../../../src/dispatcher/worker.ts";
 import { MINUTE_MS } from "../../../src/lib/clock.ts";
 import { createManualClock } from "../../support/clocks.ts";
 
-const flow = (id: string): ClaimedFlow => ({ id, workspaceId: "w", boundDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isCapped: false, revision: 0, template: "", lead: null });
+const flow = (id: string): ClaimedFlow => ({ id, workspaceId: "w", boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isRationed: false, revision: 0, template: "", greeter: null, isVaried: false, lead: null });
 const flows = (...ids: string[]) => ids.map(flow);
 const give = (worker: Worker, given: readonly ClaimedFlow[]) => given.forEach(worker.give);
 
@@ -18,15 +18,18 @@ function rig({ sendMs = 0, gapMs = 0, outcome = () => "sent" as Sent }: { sendMs
   let mostInHand = 0;
   let lastEnd = -Infinity;
   let accepts = true;
-  const worker = createWorker({
+  const worker: Worker = createWorker({
     clock,
     waitMs: () => (accepts ? Math.max(0, lastEnd + gapMs - clock.monotonic()) : null),
-    send: async ({ id }) => {
+    send: ({ id }) => {
       begun.push(id);
       mostInHand = Math.max(mostInHand, (inHand += 1));
-      if (sendMs > 0) await new Promise<void>((resolve) => void clock.setTimeout(resolve, sendMs));
-      inHand -= 1;
-      return outcome(id);
+      const end = () => {
+        inHand -= 1;
+        worker.end(outcome(id));
+      };
+      if (sendMs > 0) clock.setTimeout(end, sendMs);
+      else end();
     },
     onAttempted: (until) => {
       lastEnd = until;

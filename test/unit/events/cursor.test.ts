@@ -9,7 +9,7 @@ const snapshot = fc.tuple(fc.bigInt(3n, 2n ** 40n), fc.uniqueArray(fc.bigInt(0n,
   const xmax = (xip.at(-1) ?? xmin) + more + 1n;
   return `${xmin}:${xmax}:${xip.join(",")}`;
 });
-const position = fc.record({ generation: uuid, seen: snapshot, within: fc.option(fc.record({ until: snapshot, place: fc.record({ xid: fc.bigInt(0n, 2n ** 64n - 1n).map(String), id: uuid }) }), { nil: undefined }) }).map(
+const position = fc.record({ generation: uuid, seen: snapshot, within: fc.option(fc.record({ until: snapshot, place: fc.record({ xid: fc.bigInt(0n, 2n ** 64n - 1n).map(String), id: uuid, index: fc.nat(999_999_999) }) }), { nil: undefined }) }).map(
   ({ generation, seen, within }): Position => (within ? { generation, seen, within } : { generation, seen }),
 );
 

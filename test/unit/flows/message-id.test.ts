@@ -11,6 +11,16 @@ describe("message ids", () => {
     expect(ids.flowIdOf(messageId)).toBe(flowId);
   });
 
+  test.prop([fc.array(fc.uuid(), { maxLength: 50 })])("are the same one by one and many at a time", (flowIds) => {
+    expect(ids.messageIdsOf(flowIds)).toEqual(flowIds.map(ids.messageIdOf));
+  });
+
+  test("are made of whole ids only, or the next ones would be wrong", () => {
+    const flowId = "00112233-4455-6677-8899-aabbccddeeff";
+    expect(() => ids.messageIdsOf([flowId, "0011"])).toThrow(/UUID/);
+    expect(ids.messageIdOf(flowId)).toBe("69C4E0D86A7B0430D8CDB78070B4C55A");
+  });
+
   test.prop([fc.uuid()])("mean nothing without the installation's key", (flowId) => {
     const others = createMessageIds(Buffer.alloc(16, 1));
     expect(others.flowIdOf(ids.messageIdOf(flowId))).not.toBe(flowId);

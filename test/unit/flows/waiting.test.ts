@@ -28,8 +28,11 @@ const ready: Situation = {
   maxDelaySeconds: 30,
   noDeviceGraceMinutes: 0,
   hasDevices: true,
+  canComeBack: true,
   devices: room,
   boundDevice: null,
+  restriction: null,
+  isHeld: false,
 };
 
 const waits = (changes: Partial<Situation>) => flowWaits({ ...ready, ...changes }).map(({ reason, until }) => [reason, until]);
@@ -86,6 +89,17 @@ describe("what a flow waits for", () => {
     expect(waits({ boundDevice: room, devices: full })).toEqual([["QUEUED", null]]);
   });
 
+  test("is the end of its device's restriction, where the lead has not written to it", () => {
+    expect(waits({ restriction: { until: later }, boundDevice: room })).toEqual([["DEVICE_RESTRICTED", later]]);
+    expect(waits({ restriction: { until: null }, boundDevice: offline, devices: offline })).toEqual([["DEVICE_RESTRICTED", null]]);
+    expect(waits({ boundDevice: room, devices: offline })).toEqual([["QUEUED", null]]);
+    expect(messages({ boundDevice: offline })[0]).toContain("no other goes on in its place");
+  });
+
+  test("is an operator's release, where first contacts are held", () => {
+    expect(waits({ isHeld: true })).toEqual([["SYSTEM_HOLD", null]]);
+  });
+
   test("is a device's random pause, until it is surely over", () => {
     const until = new Date(now.getTime() + 10_000);
     expect(waits({ boundDevice: { ...room, restedSince: before(20) } })).toEqual([["PACE", until]]);
@@ -99,7 +113,7 @@ describe("what a flow waits for", () => {
   });
 
   test("says when it fails, where there is no device that it could wait for", () => {
-    const none = { hasDevices: false, devices: offline };
+    const none = { hasDevices: false, canComeBack: false, devices: offline };
     expect(messages(none)).toEqual([
       "The workspace has no device. It fails with NO_DEVICE where there is still none when it is due, at 2026-11-22T01:00:00.000Z.",
     ]);
@@ -110,6 +124,9 @@ describe("what a flow waits for", () => {
       "The workspace has no device. It fails with NO_DEVICE where there is still none when it is due.",
     );
     expect(messages({ ...none, deferredUntil: later })[1]).toContain("when it is due, at 2026-11-22T02:00:00.000Z.");
+    expect(messages({ canComeBack: false, devices: offline })).toEqual([
+      "Every device of the workspace is unpaired, logged out, replaced or banned. It fails with NO_DEVICE where that is still so when it is due, at 2026-11-22T01:00:00.000Z.",
+    ]);
     expect(messages({ devices: offline })).toEqual(["No device of the workspace is online and not paused."]);
   });
 
@@ -123,6 +140,7 @@ describe("what a flow waits for", () => {
       quietUntil: later,
       ceilingUntil: later,
       devices: offline,
+      isHeld: true,
     });
     expect(all.map(([reason]) => reason)).toEqual([
       "SEQUENCE_PAUSED",
@@ -133,6 +151,7 @@ describe("what a flow waits for", () => {
       "FREQUENCY_CAP",
       "NO_DEVICE_ONLINE",
       "RATE_CEILING",
+      "SYSTEM_HOLD",
     ]);
   });
 
@@ -156,8 +175,11 @@ describe("what a flow waits for", () => {
     maxDelaySeconds: fc.nat(60),
     noDeviceGraceMinutes: fc.nat(10),
     hasDevices: fc.boolean(),
+    canComeBack: fc.boolean(),
     devices: rooms,
     boundDevice: fc.option(rooms),
+    restriction: fc.option(fc.record({ until: future })),
+    isHeld: fc.boolean(),
   });
 
   test.prop([situation])("is never nothing, never QUEUED among others, no gate twice, and never until a time that is over", (any) => {

@@ -1,0 +1,50 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../../src/lib/clock.ts";
+import { createAuthStore } from "../../src/transports/whatsapp/auth-store.ts";
+import { openSealing } from "../../src/transports/whatsapp/encryption-key.ts";
+import { type TestDatabase, testDatabase } from "../support/database.ts";
+import { one, query } from "../support/factories.ts";
+
+const tool = fileURLToPath(new URL("../../src/reseal.ts", import.meta.url));
+const [old, anew] = [randomBytes(32), randomBytes(32)];
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.drop());
+
+async function reseal(...keys: Buffer[]) {
+  const env = { PATH: process.env["PATH"], DATABASE_URL: database.url, RENTAK_ENCRYPTION_KEY: keys.map((key) => key.toString("base64")).join(",") };
+  const child = spawn(process.execPath, [tool], { env });
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code: child.exitCode, output, errors };
+}
+
+async function openWith(...keys: Buffer[]) {
+  const { pool } = database;
+  const sealing = await openSealing(pool, { keys, origin: "the test" });
+  const [device] = await query<{ id: string; workspace_id: string; node_id: string }>(pool, "SELECT id, workspace_id, node_id FROM devices");
+  if (device === undefined) throw new Error("there is no device");
+  return createAuthStore({ pool, ...sealing, clock: systemClock }).open({ deviceId: device.id, workspaceId: device.workspace_id, nodeId: device.node_id });
+}
+
+test("after an exchange of keys all is sealed anew, and the older key can go; with the older key alone nothing opens any more", async () => {
+  const { pool } = database;
+  const node = await one<{ id: string }>(pool, "INSERT INTO nodes (name) VALUES ('test') RETURNING id");
+  await pool.query("INSERT INTO devices (name, transport, node_id) VALUES ('Device', 'WHATSAPP', $1)", [node.id]);
+  const names = Array.from({ length: 1200 }, (_, n) => [`6012345${n}.0`, new Uint8Array([n & 255])] as const);
+  await (await openWith(old)).keys.set({ "identity-key": Object.fromEntries(names) });
+
+  expect(await reseal(anew)).toMatchObject({ code: 1, errors: expect.stringContaining("sealed with another key") });
+  expect(await reseal(anew, old)).toMatchObject({ code: 0, errors: "", output: expect.stringContaining("1,200 sealed anew. The older keys can go.") });
+  expect(await reseal(anew, old)).toMatchObject({ code: 0, output: expect.stringContaining(" 0 sealed anew.") });
+  const found = await (await openWith(anew)).keys.get("identity-key", ["60123457.0", "60123451199.0"]);
+  expect(Object.keys(found)).toHaveLength(2);
+  await expect(openWith(old)).rejects.toThrow(/another key/);
+});

@@ -1,0 +1,34 @@
+// The order of the test files: those that take long begin first, and next to one that computes one that waits. Begun last, a file of a minute
+// was all that ran for that minute.
+
+import { relative } from "node:path";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+const LONG = [
+  "test/readme/readme.test.ts",
+  "test/faults/demo-killed.test.ts",
+  "test/simulation/seeds-1.test.ts",
+  "test/integration/nodes.test.ts",
+  "test/simulation/seeds-2.test.ts",
+  "test/whatsapp/two-nodes.test.ts",
+  "test/faults/outages.test.ts",
+  "test/faults/whatsapp-sends.test.ts",
+  "test/faults/kills.test.ts",
+  "test/simulation/broken.test.ts",
+  "test/integration/restricted.test.ts",
+  "test/faults/whatsapp-replies.test.ts",
+  "test/faults/start.test.ts",
+  "test/simulation/months.test.ts",
+  "test/integration/embedded.test.ts",
+  "test/integration/limits.test.ts",
+];
+
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = LONG.indexOf(relative(this.ctx.config.root, moduleId).replaceAll("\\", "/"));
+      return place < 0 ? LONG.length : place;
+    };
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b));
+  }
+}

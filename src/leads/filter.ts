@@ -3,6 +3,7 @@ import { leads } from "../db/tables/leads.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { parsePhone } from "./phone.ts";
+import type { Segment } from "./search.ts";
 import { defaultCountryOf } from "./write.ts";
 
 type Optional<T> = T | null | undefined;
@@ -45,8 +46,7 @@ export async function leadConditions(tx: Tx, workspaceId: string, filter: LeadFi
     filter.trigger != null && carries(filter.trigger.trim()),
     filter.optedOut != null && (filter.optedOut ? isNotNull(leads.optedOutAt) : isNull(leads.optedOutAt)),
     filter.hasReplied != null && (filter.hasReplied ? isNotNull(leads.lastRepliedAt) : isNull(leads.lastRepliedAt)),
-    filter.createdAfter && gt(leads.createdAt, filter.createdAfter),
-    filter.createdBefore && lt(leads.createdAt, filter.createdBefore),
+    ...createdBetween(filter),
     filter.attributes && sql`${leads.attributes} @> ${JSON.stringify(filter.attributes)}::jsonb`,
     filter.importId && eq(leads.importId, filter.importId),
     filter.sequenceId && isEnrolled(filter.sequenceId, filter.enrollmentStatus),
@@ -54,7 +54,24 @@ export async function leadConditions(tx: Tx, workspaceId: string, filter: LeadFi
     filter.preferredDeviceId && eq(leads.preferredDeviceId, filter.preferredDeviceId),
     filter.search && isFoundBy(filter.search.trim()),
   ];
-  return ok(and(...conditions.filter((condition) => typeof condition === "object" && condition !== null)) as SQL);
+  return ok(all(...conditions));
+}
+
+const createdBetween = ({ createdAfter, createdBefore }: LeadFilter) => [
+  createdAfter && gt(leads.createdAt, createdAfter),
+  createdBefore && lt(leads.createdAt, createdBefore),
+];
+
+/** Those that there are. */
+const all = (...conditions: readonly unknown[]): SQL =>
+  and(...conditions.filter((condition): condition is SQL => typeof condition === "object" && condition !== null)) as SQL;
+
+/** The same as a segment, for lists and counts. */
+export async function segmentOf(tx: Tx, workspaceId: string, filter: LeadFilter): Promise<Result<Segment>> {
+  const conditions = await leadConditions(tx, workspaceId, filter);
+  if (!conditions.ok) return conditions;
+  const createdWithin = all(eq(leads.workspaceId, workspaceId), ...createdBetween(filter));
+  return ok({ conditions: conditions.value, createdWithin, isListed: filter.ids != null || filter.phones != null });
 }
 
 /** The leads that match, oldest first. */
@@ -84,10 +101,8 @@ function readPhones(phones: readonly string[], defaultCountry: string): Result<s
   return errors.length > 0 ? refused(...errors) : ok(parsed.flatMap((phone) => (phone.ok ? [phone.phone] : [])));
 }
 
-/** The index leads_trigger_words has this expression. Below row-level security Postgres does not use it, for its operator is not leakproof;
- *  the cheap look for the word's letters then spares nearly every row the dear one. */
-const carries = (word: string): SQL =>
-  sql`(${leads.trigger} IS NOT NULL AND strpos(${leads.trigger}, ${word}) > 0 AND trigger_words(${leads.trigger}) @> ARRAY[${word}::text])`;
+/** As the index leads_trigger_words has it. */
+const carries = (word: string): SQL => sql`trigger_words(${leads.trigger}) @> ARRAY[${word}::text]`;
 
 function isEnrolled(sequenceId: string, statuses: Optional<readonly string[]>): SQL {
   const inState = statuses ? sql` AND e.status = ANY (${sql.param([...statuses])}::text[])` : sql``;

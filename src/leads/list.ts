@@ -1,15 +1,16 @@
 import { and, eq, getTableColumns, inArray, sql } from "drizzle-orm";
-import { countRows, pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
+import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { leadImportRejects, leadImports, leads } from "../db/tables/leads.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { ok, type Result } from "../lib/errors.ts";
-import { leadConditions, type LeadFilter } from "./filter.ts";
+import { segmentOf, type LeadFilter } from "./filter.ts";
 import type { LeadImport } from "./import-state.ts";
 import { parsePhone } from "./phone.ts";
+import { countSegment, findLeads } from "./search.ts";
 import { defaultCountryOf, type Lead } from "./write.ts";
 
-/** Keys are ordered by time, so that they order by creation too, and an index serves it. */
-const BY_CREATION = { id: sql`${leads.id}` };
+/** As the index leads_workspace_id_created_at has it. */
+const BY_CREATION = { value: sql`${leads.createdAt}`, type: "timestamptz", id: sql`${leads.id}` } as const;
 /** As the index leads_workspace_id_name has it. CASE and not coalesce, which Postgres does not trust to keep a secret: below row-level
  *  security it would read every name before the place of a page. */
 const NAME = sql`(CASE WHEN ${leads.name} IS NULL THEN '' ELSE ${leads.name} END)`;
@@ -31,18 +32,23 @@ export const leadOrder = (field: LeadOrderField, descending: boolean): Order & {
 
 export function listLeads(db: WorkspaceDb, filter: LeadFilter, page: Page, order: Order): Promise<Result<Slice<Lead>>> {
   return db.read(async (tx) => {
-    const conditions = await leadConditions(tx, db.id, filter);
-    if (!conditions.ok) return conditions;
-    const { where, orderBy, limit, value } = pageClauses(page, order);
-    const matching = tx.select({ ...getTableColumns(leads), value }).from(leads).where(and(conditions.value, where));
-    return ok(slicePage(await matching.orderBy(orderBy).limit(limit), page));
+    const segment = await segmentOf(tx, db.id, filter);
+    if (!segment.ok) return segment;
+    const found = await findLeads(tx, segment.value, page, order, order.value === BY_CREATION.value);
+    const read = await tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), inArray(leads.id, found.map(({ id }) => id))));
+    const byId = new Map(read.map((lead) => [lead.id, lead]));
+    const inOrder = found.flatMap(({ id, value }) => {
+      const lead = byId.get(id);
+      return lead ? [{ ...lead, value }] : [];
+    });
+    return ok(slicePage(inOrder, page));
   });
 }
 
 export function countLeads(db: WorkspaceDb, filter: LeadFilter): Promise<Result<Count>> {
   return db.read(async (tx) => {
-    const conditions = await leadConditions(tx, db.id, filter);
-    return conditions.ok ? ok(await countRows(tx, sql`SELECT FROM leads WHERE ${conditions.value}`)) : conditions;
+    const segment = await segmentOf(tx, db.id, filter);
+    return segment.ok ? ok(await countSegment(tx, segment.value)) : segment;
   });
 }
 

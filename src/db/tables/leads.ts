@@ -34,6 +34,10 @@ export const leads = pgTable(
     index("leads_workspace_id_niche").on(table.workspaceId, table.niche),
     index("leads_replied").on(table.workspaceId, table.lastRepliedAt).where(sql`last_replied_at IS NOT NULL`),
     index("leads_replied_device").on(table.repliedDeviceId, table.lastRepliedAt).where(sql`replied_device_id IS NOT NULL`),
+    index("leads_workspace_id_created_at").on(table.workspaceId, table.createdAt, table.id),
+    index("leads_opted_out").on(table.workspaceId, table.id).where(sql`opted_out_at IS NOT NULL`),
+    index("leads_preferred_device").on(table.workspaceId, table.preferredDeviceId).where(sql`preferred_device_id IS NOT NULL`),
+    index("leads_attributes").using("gin", table.attributes.op("jsonb_path_ops")),
     index("leads_import_id").on(table.importId).where(sql`${table.importId} IS NOT NULL`),
     check("leads_phone", sql`${table.phone} ~ '^[1-9][0-9]{5,14}$'`),
     check("leads_trigger_length", sql`length(${table.trigger}) <= 1000`),
@@ -68,6 +72,11 @@ export const leadImports = pgTable(
     id: primaryKeyId(),
     workspaceId: workspaceId(),
     fileName: text("file_name").notNull(),
+    /** The file's first line and what separates its cells: what the refused rows are given back under. */
+    header: text("header").array().notNull().default(sql`'{}'`),
+    delimiter: text("delimiter").notNull().default(","),
+    /** Which process reads the file; '' where that was not kept yet. */
+    process: text("process").notNull().default(""),
     status: text("status").notNull().default("RUNNING"),
     bytesTotal: bigint("bytes_total", { mode: "number" }),
     bytesRead: bigint("bytes_read", { mode: "number" }).notNull().default(0),
@@ -94,6 +103,7 @@ export const leadImportRejects = pgTable(
     importId: uuid("import_id").notNull(),
     line: integer("line").notNull(),
     reason: text("reason").notNull(),
+    /** The whole row. */
     raw: text("raw").notNull(),
   },
   (table) => [

@@ -14,6 +14,7 @@ import { createGraphqlServer } from "./graphql/server.ts";
 import type { HttpServer } from "./http.ts";
 import { createImporter } from "./leads/import.ts";
 import { createImportHandler } from "./leads/import-http.ts";
+import { createRejectsHandler } from "./leads/rejects-http.ts";
 import { type Clock, MINUTE_MS } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
 import type { Random } from "./lib/random.ts";
@@ -53,7 +54,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   const tailer = createTailer({ pool, bell, clock, logger });
   const events = createEventLog({ pool, tailer, generation });
   const tokens = createTokens({ pool, clock });
-  const importer = createImporter({ pool, bell, logger, clock });
+  const importer = createImporter({ pool, bell, logger, clock, process });
   importer.start();
   const whatsapp = deferTransport(
     async () => {
@@ -103,6 +104,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     requests: {
       "/graphql": (request, response) => graphql.handle(request, response),
       "/imports/leads": createImportHandler({ pool, tokens, importer }),
+      "/imports/leads/": createRejectsHandler({ pool, tokens }),
       "/health": (_request, response) => void response.writeHead(200, { "content-type": "text/plain" }).end("ok\n"),
     },
     upgrades: { "/graphql": (request, socket, head) => graphql.upgrade(request, socket, head) },

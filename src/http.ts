@@ -7,7 +7,7 @@ import type { Duplex } from "node:stream";
 import { OperatorError } from "./lib/errors.ts";
 
 export type Routes = {
-  /** By path. */
+  /** By path; one that ends with a slash stands for all that is below it. */
   readonly requests: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>>;
   readonly upgrades: Readonly<Record<string, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>>;
 };
@@ -29,7 +29,7 @@ export async function listen(host: string, port: number, onError: (error: unknow
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     if (!routes) return plain(response, 503, "Rentak is starting. Try again in a moment.");
     const path = pathOf(request);
-    const route = routes.requests[path];
+    const route = routes.requests[path] ?? Object.entries(routes.requests).find(([above]) => above.endsWith("/") && path.startsWith(above))?.[1];
     if (!route) return plain(response, 404, "Nothing is here. The API is at /graphql; a browser finds GraphiQL there.");
     try {
       await route(request, response);

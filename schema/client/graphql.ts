@@ -200,6 +200,13 @@ export type ProgressFragment = { enrolled: number, active: number, paused: numbe
 
 export type ProblemFragment = { code: UserErrorCode, message: string, field: Array<string> | null };
 
+export type CancelLeadImportMutationVariables = Exact<{
+  id: string | number;
+}>;
+
+
+export type CancelLeadImportMutation = { cancelLeadImport: { leadImport: { id: string, status: LeadImportStatus } | null, userErrors: Array<{ message: string }> } };
+
 export type DeviceToPairQueryVariables = Exact<{
   id: string | number;
 }>;
@@ -400,6 +407,19 @@ export const FlowEventsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<FlowEventsSubscription, FlowEventsSubscriptionVariables>;
+export const CancelLeadImportDocument = new TypedDocumentString(`
+    mutation CancelLeadImport($id: ID!) {
+  cancelLeadImport(id: $id) {
+    leadImport {
+      id
+      status
+    }
+    userErrors {
+      message
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<CancelLeadImportMutation, CancelLeadImportMutationVariables>;
 export const DeviceToPairDocument = new TypedDocumentString(`
     query DeviceToPair($id: ID!) {
   device(id: $id) {

@@ -1,6 +1,7 @@
 // A CSV file as a stream of rows, in memory that does not grow with it.
 
-import { CsvError, parse } from "csv-parse";
+import { CsvError, parse, type Options } from "csv-parse";
+import { parse as parseWhole } from "csv-parse/sync";
 
 export type RawRow = {
   readonly cells: readonly string[];
@@ -10,6 +11,11 @@ export type RawRow = {
   /** Begins with a quote that was not closed where its cell ends; it may have taken in the rows after it. */
   readonly hasStrayQuote: boolean;
 };
+
+/** What was sent is no text in UTF-8 from its first bytes on. The message says what it is, and what would be right. */
+export class NotCsvError extends Error {
+  override name = "NotCsvError";
+}
 
 /** The file cannot be read past this line: what follows a quote that is never closed could be anything. */
 export class BrokenCsvError extends Error {
@@ -26,6 +32,8 @@ export class BrokenCsvError extends Error {
 export type CsvStream = {
   /** Empty where the file is. */
   readonly header: readonly string[];
+  /** What separates its cells. */
+  readonly delimiter: string;
   /** The rows after the header, as many at a time as came with one piece of the file. Throws BrokenCsvError after the last good row. */
   readonly rows: AsyncGenerator<readonly RawRow[]>;
   /** Lets go of the source. */
@@ -43,12 +51,15 @@ export async function openCsv(source: AsyncIterable<Uint8Array>): Promise<CsvStr
   const close = async () => void (await chunks.return?.());
   try {
     const first = await readFirstLine(chunks);
-    const parser = createParser(delimiterOf(first));
+    const problem = bytesProblem(first);
+    if (problem) throw new NotCsvError(problem);
+    const delimiter = delimiterOf(first);
+    const parser = createParser(delimiter);
     let read = await feed(parser, first);
     while (parser.rows.length === 0 && read === "more") read = await feedNext(parser, chunks);
     const header = parser.rows.shift();
     if (!header && read instanceof BrokenCsvError) throw read;
-    return { header: header?.cells ?? [], rows: rowsOf(chunks, parser, read), close };
+    return { header: header?.cells ?? [], delimiter, rows: rowsOf(chunks, parser, read), close };
   } catch (error) {
     await close();
     throw error;
@@ -91,11 +102,48 @@ async function readFirstLine(chunks: AsyncIterator<Uint8Array>): Promise<Buffer>
   return read;
 }
 
+/** What people send instead of a CSV file in UTF-8, by its first bytes. */
+const SIGNATURES: readonly (readonly [bytes: readonly number[], what: string])[] = [
+  [[0xff, 0xfe], "UTF-16 text"],
+  [[0xfe, 0xff], "UTF-16 text"],
+  [[0x50, 0x4b, 0x03, 0x04], "a spreadsheet (.xlsx, .ods) or another ZIP file"],
+  [[0xd0, 0xcf, 0x11, 0xe0], "a spreadsheet (.xls)"],
+  [[0x1f, 0x8b], "compressed by gzip"],
+  [[0x25, 0x50, 0x44, 0x46], "a PDF file"],
+];
+
+function bytesProblem(start: Buffer): string | undefined {
+  const known = SIGNATURES.find(([bytes]) => bytes.every((byte, index) => start[index] === byte))?.[1];
+  // UTF-16 without its mark has a zero in every other byte of what is written in Latin letters.
+  const what = known ?? (start.subarray(0, 200).includes(0) ? "UTF-16 text, or no text at all" : undefined);
+  return what && `The file is ${what}. Save it as CSV in UTF-8 ("CSV UTF-8 (comma delimited)" in Excel) and send that.`;
+}
+
 /** Spreadsheets of countries that write 1,5 separate cells by semicolons. */
 function delimiterOf(start: Buffer): string {
   const header = (start.toString("latin1").split("\n", 1)[0] ?? "").replace(/"[^"]*"/g, "");
   const counts = DELIMITERS.map((delimiter) => header.split(delimiter).length);
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ",";
+}
+
+const optionsFor = (delimiter: string): Options => ({
+  delimiter,
+  max_record_size: MAX_ROW_LENGTH,
+  relax_column_count: true,
+  // Names such as Mohd "Mat" Ali are common; a quote that belongs to nothing is taken as it stands.
+  relax_quotes: true,
+  skip_empty_lines: true,
+});
+
+/** The cells of a row's raw text. Where a quote is opened and not closed, each line is a row of its own, and its quotes are as they stand. */
+export function cellsOf(raw: string, delimiter: string): readonly (readonly string[])[] {
+  try {
+    const rows = parseWhole(raw, optionsFor(delimiter)) as string[][];
+    if (rows.length === 1 && !rows[0]?.some(isStray)) return rows;
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+  }
+  return raw.split(/\r\n|\r|\n/).map((line) => line.split(delimiter));
 }
 
 type RowParser = {
@@ -109,14 +157,9 @@ function createParser(delimiter: string): RowParser {
   const rows: RawRow[] = [];
   let line = 1;
   const parser = parse({
+    ...optionsFor(delimiter),
     bom: true,
-    delimiter,
-    max_record_size: MAX_ROW_LENGTH,
     raw: true,
-    relax_column_count: true,
-    // Names such as Mohd "Mat" Ali are common; a quote that belongs to nothing is taken as it stands.
-    relax_quotes: true,
-    skip_empty_lines: true,
     // Taken from here and not from the stream's far end, which throws away what it holds when a later row turns out broken.
     // With `raw`, a record is more than the library's types say.
     on_record: (parsed: unknown) => {

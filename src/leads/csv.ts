@@ -5,13 +5,15 @@ import { invalid, ok, refused, type Result } from "../lib/errors.ts";
 import { excerpt } from "../lib/text.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { isPlaceholderName } from "../messages/template.ts";
+import { restored } from "./csv-cells.ts";
 import { parsePhone } from "./phone.ts";
 import { joinTriggers, parseTriggers } from "./triggers.ts";
 
 const FIELDS = ["phone", "name", "niche", "trigger", "time_zone", "consent_source", "consent_at"] as const;
 type Field = (typeof FIELDS)[number];
 
-type Column = { readonly kind: "field"; readonly field: Field } | { readonly kind: "attribute"; readonly name: string };
+/** A remark is ours, on a row that was refused: it stands in a download of rejects and means nothing when the mended file comes back. */
+type Column = { readonly kind: "field"; readonly field: Field } | { readonly kind: "attribute"; readonly name: string } | { readonly kind: "remark" };
 
 /** What each column of the file means, in its order. */
 export type Columns = readonly Column[];
@@ -42,6 +44,9 @@ const MAX_ATTRIBUTE_COLUMNS = 50;
 const MAX_ATTRIBUTE_LENGTH = 1000;
 const MAX_LENGTHS = { name: 200, niche: 100, consent_source: 200 } as const;
 
+/** The first columns of a download of rejects; by them the mended file is known again. */
+export const REMARKS = ["line", "reason"] as const;
+
 const RIGHT_HEADER = "Right would be: phone,name,niche,trigger";
 
 /** The meaning of the file's first line. Case and blanks are forgiven; what is no field of a lead becomes an attribute, spelt as it
@@ -49,10 +54,15 @@ const RIGHT_HEADER = "Right would be: phone,name,niche,trigger";
 export function readHeader(names: readonly string[]): Result<Columns> {
   // Some spreadsheets begin the file with a byte order mark.
   const cleaned = names.map((name) => name.replace(/^\uFEFF/, "").trim().replace(/\s+/g, " "));
-  const columns = cleaned.map(columnOf);
-  const problem = headerProblem(cleaned, columns);
+  const remarks = hasRemarks(cleaned) ? REMARKS.length : 0;
+  const own = cleaned.slice(remarks).map((name) => (remarks > 0 ? restored(name) : name));
+  const columns = [...cleaned.slice(0, remarks).map((): Column => ({ kind: "remark" })), ...own.map(columnOf)];
+  const problem = headerProblem(own, columns);
   return problem ? refused(invalid(`The first line must name the columns; ${problem}. ${RIGHT_HEADER}`, "file")) : ok(columns);
 }
+
+/** Whether the file is a download of rejects. */
+export const hasRemarks = (names: readonly string[]): boolean => REMARKS.every((remark, index) => names[index]?.replace(/^\uFEFF/, "").trim().toLowerCase() === remark);
 
 function columnOf(name: string): Column {
   const field = FIELDS.find((known) => known === keyOf(name));
@@ -65,6 +75,7 @@ const keyOf = (name: string) => name.toLowerCase().replace(/[ -]/g, "_");
 function headerProblem(names: readonly string[], columns: Columns): string | undefined {
   const keys = names.map(keyOf);
   const empty = keys.indexOf("");
+  if (names.some((name) => name.includes("\uFFFD"))) return "it is not UTF-8 text; save the file as CSV in UTF-8";
   if (!keys.includes("phone")) return "'phone' is missing";
   if (empty !== -1) return `column ${empty + 1} has no name`;
   const repeated = keys.findIndex((key, index) => keys.indexOf(key) !== index);
@@ -88,9 +99,10 @@ export function readRow(columns: Columns, cells: readonly string[], defaults: Ro
   }
   const fields: Partial<Record<Field, string>> = {};
   const attributes: [string, string][] = [];
+  const isMended = columns[0]?.kind === "remark";
   for (const [index, column] of columns.entries()) {
-    const cell = (cells[index] ?? "").trim();
-    if (cell === "") continue;
+    const cell = (isMended ? restored(cells[index] ?? "") : (cells[index] ?? "")).trim();
+    if (cell === "" || column.kind === "remark") continue;
     const problem = cellProblem(column, cell);
     if (problem) return refuse(problem);
     if (column.kind === "field") fields[column.field] = cell;
@@ -121,7 +133,7 @@ export function readRow(columns: Columns, cells: readonly string[], defaults: Ro
   };
 }
 
-function cellProblem(column: Column, cell: string): string | undefined {
+function cellProblem(column: Exclude<Column, { kind: "remark" }>, cell: string): string | undefined {
   const name = column.kind === "field" ? column.field : column.name;
   // Bytes that are no UTF-8 arrive as U+FFFD, UTF-16 as NULs. Taken as they are, people would be greeted by a broken name.
   if (/[\0\uFFFD]/.test(cell) || !cell.isWellFormed()) return `The cell '${name}' is not UTF-8 text; save the file as CSV in UTF-8`;

@@ -11,7 +11,8 @@ import { MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, mergeAttributes } from "./input.t
 import { joinTriggers } from "./triggers.ts";
 
 const BATCH_ROWS = 2000;
-const MAX_RAW_LENGTH = 1000;
+/** Rows can be 64 KB long: two thousand of those, several times over as text, JSON and a statement, would take the memory of the whole process. */
+const BATCH_LENGTH = 2_000_000;
 const MAX_TRIGGERS_LENGTH = 1000;
 
 export type Reject = { readonly line: number; readonly reason: string; readonly raw: string };
@@ -33,12 +34,14 @@ export function createBatch(columns: Columns, defaults: RowDefaults): Batch {
   const byPhone = new Map<string, Merged>();
   const rejects: Reject[] = [];
   let rowsRead = 0;
+  let length = 0;
   const reject = (reject: Reject) => {
     rowsRead++;
     rejects.push(reject);
   };
   return {
     add(row) {
+      length += row.raw.length;
       const read = readRaw(columns, row, defaults);
       const merged = read.ok ? mergeInto(byPhone.get(read.lead.phone), read.lead, row) : read;
       if (!merged.ok) return reject(rejected(row, merged.reason));
@@ -46,7 +49,7 @@ export function createBatch(columns: Columns, defaults: RowDefaults): Batch {
       byPhone.set(merged.value.lead.phone, merged.value);
     },
     reject,
-    isFull: () => rowsRead >= BATCH_ROWS,
+    isFull: () => rowsRead >= BATCH_ROWS || length >= BATCH_LENGTH,
     isEmpty: () => rowsRead === 0,
     rowsRead: () => rowsRead,
     // In the order of their phones, as everywhere: two imports of the same people then wait for one another and do not deadlock.
@@ -58,7 +61,7 @@ export function createBatch(columns: Columns, defaults: RowDefaults): Batch {
 export const rejected = ({ line, raw }: Pick<RawRow, "line" | "raw">, reason: string): Reject => ({
   line,
   reason: storable(reason),
-  raw: storable(raw.slice(0, MAX_RAW_LENGTH)),
+  raw: storable(raw),
 });
 
 function readRaw(columns: Columns, row: RawRow, defaults: RowDefaults) {

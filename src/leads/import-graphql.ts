@@ -4,7 +4,7 @@ import { connection, connectionType, emptySlice, pageOf, type Slice } from "../g
 import { badUserInput } from "../graphql/errors.ts";
 import { perParent } from "../graphql/loaders.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
-import { cancelImport, IMPORT_STATUSES, importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
+import { IMPORT_STATUSES, importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
 import { IMPORT_ORDER, listImports, listRejects, REJECT_ORDER, type LeadImportReject } from "./list.ts";
 import { ConsentInput } from "./mutations.ts";
 import { LeadImportRef } from "./refs.ts";
@@ -92,7 +92,8 @@ builder.mutationFields((t) => ({
   cancelLeadImport: t.field({
     type: ImportLeadsPayload,
     args: { id: t.arg.globalID({ required: true, for: LeadImportRef }) },
-    resolve: (_root, { id }, context) => payload(cancelImport(context, id.id)),
+    description: "It is over when this answers: no row is written after that. What was imported before stays, and is counted.",
+    resolve: (_root, { id }, { db, importer }) => payload(importer.cancel(db, id.id)),
   }),
 }));
 

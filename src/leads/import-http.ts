@@ -1,16 +1,19 @@
 // POST /imports/leads: a CSV file of any size as the raw body. It is imported while it streams in, and the answer comes when it has been
 // read to its end: an earlier one would be missed by clients that read nothing before they have sent everything.
 
+//
+// Who asks for lines (Accept: application/x-ndjson) reads while it sends, and is told at once which import it is, how far it has come each second, and
+// with the last line how it ended.
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
 import type pg from "pg";
-import { hasScope } from "../access/scopes.ts";
-import type { Access, Tokens } from "../access/tokens.ts";
+import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb, type WorkspaceDb } from "../db/workspace.ts";
-import { authenticateHeader } from "../graphql/authentication.ts";
 import { parseDateTime } from "../graphql/scalars.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { MINUTE_MS } from "../lib/clock.ts";
+import { allowOrigins, authenticate, failed, send, type Answer } from "./http-access.ts";
 import type { BegunImport, Importer, ImportSource } from "./import.ts";
 import { importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
 
@@ -25,28 +28,29 @@ type Parameters = { readonly [name in (typeof PARAMETERS)[number]]?: string };
 
 export function createImportHandler(deps: ImportHandlerDeps): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
-    // As /graphql: a browser sends no token by itself, and pages of other origins may import with theirs.
-    response.setHeader("access-control-allow-origin", "*");
-    if (request.method === "OPTIONS") return void response.writeHead(204, PREFLIGHT).end();
+    if (allowOrigins(request, response, "POST")) return;
     request.setTimeout(SILENCE_MS);
-    const answer = await importBody(deps, request);
+    const begun = await beginBody(deps, request);
+    if ("status" in begun) send(response, begun);
+    else if (request.headers.accept?.includes(LINES)) await tell(deps.importer, begun, response);
+    else {
+      await begun.done;
+      send(response, await report(begun));
+    }
     // What is left of the body is read and thrown away: a client that is still sending would miss the answer otherwise.
     request.resume();
-    if (response.destroyed) return;
-    response.writeHead(answer.status, { "content-type": "application/json; charset=utf-8", ...answer.headers });
-    response.end(`${JSON.stringify(answer.body)}\n`);
   };
 }
 
-const PREFLIGHT = { "access-control-allow-methods": "POST", "access-control-allow-headers": "authorization, content-type", "access-control-max-age": "86400" };
+const LINES = "application/x-ndjson";
 
-type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> };
+type Begun = BegunImport & { readonly db: WorkspaceDb };
 
-async function importBody({ pool, tokens, importer }: ImportHandlerDeps, request: IncomingMessage): Promise<Answer> {
+async function beginBody({ pool, tokens, importer }: ImportHandlerDeps, request: IncomingMessage): Promise<Begun | Answer> {
   if (request.method !== "POST") {
     return { ...failed(405, "INVALID", `Send the file by POST, such as: ${EXAMPLE}`), headers: { allow: "POST" } };
   }
-  const access = await authenticate(tokens, request);
+  const access = await authenticate(tokens, request, "MANAGE", "importing leads");
   if ("status" in access) return access;
   const problem = contentProblem(request);
   if (problem) return failed(415, "INVALID", problem);
@@ -56,19 +60,19 @@ async function importBody({ pool, tokens, importer }: ImportHandlerDeps, request
   const begun = await begin(importer, { ...call.value, db, stream: request });
   if (!begun) return failed(400, "INVALID", "The connection broke off before the first line had come.");
   if (!begun.ok) return { status: begun.errors.some(({ code }) => code === "CONFLICT") ? 409 : 400, body: { errors: begun.errors } };
-  await begun.value.done;
-  return report(db, begun.value);
+  return { ...begun.value, db };
 }
 
-async function authenticate(tokens: Tokens, { headers }: IncomingMessage): Promise<Access | Answer> {
-  try {
-    const access = await authenticateHeader(tokens, headers.authorization);
-    if (hasScope(access.scopes, "MANAGE")) return access;
-    return failed(403, "FORBIDDEN", `This token has the scopes ${access.scopes.join(", ")}; importing leads needs MANAGE.`);
-  } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error;
-    return { ...failed(401, String(error.extensions["code"]), error.message), headers: { "www-authenticate": "Bearer" } };
+/** A line for each state of the import. Ends where the reader has gone; the import goes on while its file comes. */
+async function tell(importer: Importer, begun: Begun, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  response.writeHead(200, { "content-type": `${LINES}; charset=utf-8`, "cache-control": "no-store" });
+  for await (const row of importer.follow(begun.db, begun.id, gone.signal)) {
+    if (row.status === "RUNNING") response.write(`${JSON.stringify({ ...countsOf(row), bytesRead: row.bytesRead })}\n`);
   }
+  await begun.done;
+  if (!response.destroyed) response.end(`${JSON.stringify((await report(begun)).body)}\n`);
 }
 
 function contentProblem({ headers }: IncomingMessage): string | undefined {
@@ -136,21 +140,23 @@ const ANSWERS: Readonly<Record<ImportStatus, { readonly status: number; readonly
   },
 };
 
-async function report(db: WorkspaceDb, { id, isRepeat }: BegunImport): Promise<Answer> {
+type Counts = Pick<LeadImport, "id" | "status" | "rowsRead" | "rowsCreated" | "rowsUpdated" | "rowsRejected"> & { readonly rejects?: string };
+
+async function report({ db, id, isRepeat }: Begun): Promise<Answer> {
   const [row] = await importsById(db, [id]);
   if (!row) throw new Error(`the import ${id} is gone`);
   const { status, error } = ANSWERS[row.status as ImportStatus];
-  const body = { ...countsOf(row), ...(error && { errors: [error] }) };
+  const anew = { ...error, message: `${error?.message} Under the same idempotencyKey nothing is read; send it under another.` };
+  const body = { ...countsOf(row), ...(error && { errors: [isRepeat && status !== 202 ? anew : error] }) };
   return { status: isRepeat && status === 201 ? 200 : status, body };
 }
 
-const countsOf = ({ id, status, rowsRead, rowsCreated, rowsUpdated, rowsRejected }: LeadImport) => ({
+const countsOf = ({ id, status, rowsRead, rowsCreated, rowsUpdated, rowsRejected }: LeadImport): Counts => ({
   id: `LeadImport:${id}`,
   status,
   rowsRead,
   rowsCreated,
   rowsUpdated,
   rowsRejected,
+  ...(rowsRejected > 0 && { rejects: `/imports/leads/LeadImport:${id}/rejects.csv` }),
 });
-
-const failed = (status: number, code: string, message: string): Answer => ({ status, body: { errors: [{ message, code }] } });

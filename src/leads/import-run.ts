@@ -23,7 +23,7 @@ const SHOW_AFTER_MS = SECOND_MS;
 const ENDED: ImportOutcome = { kind: "ended by others" };
 
 /** Imports the rows. Whatever the outcome, all that was read and could be written has been; throws where writing failed. */
-export async function runImport(job: ImportJob, clock: Clock, written: () => void): Promise<ImportOutcome> {
+export async function runImport(job: ImportJob, clock: Clock, written: () => void, cancelled: AbortSignal): Promise<ImportOutcome> {
   const writer = createWriter(job, written);
   let batch = job.newBatch();
   let writtenAt = clock.monotonic();
@@ -34,27 +34,43 @@ export async function runImport(job: ImportJob, clock: Clock, written: () => voi
     return isRunning;
   };
   for (;;) {
-    const read = await readSome(job.csv);
+    const read = await readSome(job.csv, cancelled);
     for (const row of read.rows) {
       batch.add(row);
       if (batch.isFull() && !(await flush())) return ENDED;
     }
     if (read.outcome) {
       const { cause } = read.outcome;
-      if (cause instanceof BrokenCsvError) batch.reject(rejected(cause, cause.message));
+      if (read.outcome === ENDED) {
+        // The batch that is being written is over before the import is, whichever way.
+        await writer.drained().catch(() => {});
+        return ENDED;
+      }
+      // Only the line that the quote is opened in: what it took in after that may be cut off in the middle of a row.
+      if (cause instanceof BrokenCsvError) batch.reject(rejected({ line: cause.line, raw: cause.raw.split(/\r\n|\r|\n/, 1)[0] ?? "" }, cause.message));
       return (await flush()) && (await writer.drained()) ? read.outcome : ENDED;
     }
     if (!batch.isEmpty() && clock.monotonic() - writtenAt > SHOW_AFTER_MS && !(await flush())) return ENDED;
   }
 }
 
-async function readSome(csv: CsvStream): Promise<{ readonly rows: readonly RawRow[]; readonly outcome?: ImportOutcome }> {
-  try {
-    const next = await csv.rows.next();
-    return next.done ? { rows: [], outcome: { kind: "done" } } : { rows: next.value };
-  } catch (cause) {
-    return { rows: [], outcome: { kind: cause instanceof BrokenCsvError ? "broken file" : "source gone", cause } };
-  }
+type Read = { readonly rows: readonly RawRow[]; readonly outcome?: ImportOutcome };
+
+/** The next rows, or the end; cancelled, it waits for no sender who is silent. */
+function readSome(csv: CsvStream, cancelled: AbortSignal): Promise<Read> {
+  return new Promise((resolve) => {
+    const settle = (read: Read) => {
+      cancelled.removeEventListener("abort", end);
+      resolve(read);
+    };
+    const end = () => settle({ rows: [], outcome: ENDED });
+    if (cancelled.aborted) return end();
+    cancelled.addEventListener("abort", end);
+    csv.rows.next().then(
+      (next) => settle(next.done ? { rows: [], outcome: { kind: "done" } } : { rows: next.value }),
+      (cause: unknown) => settle({ rows: [], outcome: { kind: cause instanceof BrokenCsvError ? "broken file" : "source gone", cause } }),
+    );
+  });
 }
 
 type Writer = {

@@ -27,17 +27,25 @@ export type ImportCall = {
   readonly consent?: Consent | null | undefined;
 };
 
+/** What is kept of the file itself. */
+export type ImportFile = Pick<LeadImport, "delimiter" | "process"> & { readonly header: readonly string[] };
+
 const MAX_FILE_NAME_LENGTH = 200;
 
 /** `isRepeat`: the same call was made before, with the same key; the id is that of its import. */
 export type CreatedImport = { readonly id: string; readonly isRepeat: boolean };
 
-export async function createImport(db: WorkspaceDb, call: ImportCall, idempotencyKey: string | null | undefined): Promise<Result<CreatedImport>> {
+export async function createImport(
+  db: WorkspaceDb,
+  call: ImportCall,
+  { header, ...file }: ImportFile,
+  idempotencyKey: string | null | undefined,
+): Promise<Result<CreatedImport>> {
   let isRepeat = true;
   const created = await db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "importLeads", input: call }, async () => {
       const fileName = storable(call.fileName).slice(0, MAX_FILE_NAME_LENGTH) || "leads.csv";
-      const values = { workspaceId: db.id, fileName, bytesTotal: call.bytesTotal };
+      const values = { workspaceId: db.id, fileName, bytesTotal: call.bytesTotal, header: header.map(storable), ...file };
       const [row] = await tx.insert(leadImports).values(values).returning({ id: leadImports.id });
       isRepeat = false;
       return ok((row as { id: string }).id);
@@ -51,17 +59,32 @@ export async function finishImport(pool: Queryable, id: string, status: "COMPLET
   await pool.query("UPDATE lead_imports SET status = $2, finished_at = clock_timestamp() WHERE id = $1 AND status = 'RUNNING'", [id, status]);
 }
 
-/** Says that these are being worked on, also while their senders pause. */
-export async function keepImportsAlive(pool: Queryable, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await pool.query("UPDATE lead_imports SET progress_at = clock_timestamp() WHERE id = ANY ($1::uuid[]) AND status = 'RUNNING'", [textArray(ids)]);
+/** Says that these are being worked on, also while their senders pause. Returns those of them that others have ended. */
+export async function keepImportsAlive(pool: Queryable, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await pool.query<{ id: string }>(
+    "UPDATE lead_imports SET progress_at = clock_timestamp() WHERE id = ANY ($1::uuid[]) AND status = 'RUNNING' RETURNING id",
+    [textArray(ids)],
+  );
+  const alive = new Set(rows.map(({ id }) => id));
+  return ids.filter((id) => !alive.has(id));
 }
 
-/** Ends the imports of processes that died. Returns how many there were. What they had done stays, and is counted. */
-export async function failAbandonedImports(pool: Queryable): Promise<number> {
+/** Which process imports; of others it can tell whether they have surely ended. */
+export interface ImportingProcess {
+  readonly name: string;
+  isGone(name: string): boolean;
+}
+
+/** Ends the imports of processes that died: at once where that is known, and else after a minute of silence. Returns how many there were. What they
+ *  had done stays, and is counted. */
+export async function failAbandonedImports(pool: Queryable, { isGone }: ImportingProcess): Promise<number> {
+  const { rows } = await pool.query<{ process: string }>("SELECT DISTINCT process FROM lead_imports WHERE status = 'RUNNING'");
+  const gone = rows.map(({ process }) => process).filter((process) => isGone(process));
   const failed = await pool.query(
     `UPDATE lead_imports SET status = 'FAILED', finished_at = clock_timestamp()
-      WHERE status = 'RUNNING' AND progress_at < clock_timestamp() - interval '60 seconds'`,
+      WHERE status = 'RUNNING' AND (progress_at < clock_timestamp() - interval '60 seconds' OR process = ANY ($1))`,
+    [gone],
   );
   return failed.rowCount ?? 0;
 }

@@ -9,11 +9,13 @@ import { invalid, ok, refused, type Result } from "../lib/errors.ts";
 import type { Logger } from "../lib/logger.ts";
 import { createLoop } from "../lib/loop.ts";
 import { readHeader, type RowDefaults } from "./csv.ts";
-import { BrokenCsvError, openCsv, type CsvStream } from "./csv-stream.ts";
+import { BrokenCsvError, NotCsvError, openCsv, type CsvStream } from "./csv-stream.ts";
 import { createBatch } from "./import-batch.ts";
 import { followImport } from "./import-progress.ts";
 import { runImport, type ImportJob } from "./import-run.ts";
-import { createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall, type LeadImport } from "./import-state.ts";
+import {
+  cancelImport, createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall, type ImportingProcess, type LeadImport,
+} from "./import-state.ts";
 import { checkConsent } from "./input.ts";
 import { joinTriggers, parseTriggers } from "./triggers.ts";
 import { defaultCountryOf } from "./write.ts";
@@ -37,24 +39,34 @@ export interface Importer {
   begin(source: ImportSource): Promise<Result<BegunImport>>;
   /** The import as it is now, then at most once a second as it goes on, and at once when it is over, which ends the iteration. */
   follow(db: WorkspaceDb, id: string, signal: AbortSignal): AsyncGenerator<LeadImport>;
+  /** It is cancelled when this has answered. Here it ends at once; in another process with its next batch, or within fifteen seconds. */
+  cancel(db: WorkspaceDb, id: string): Promise<Result<string>>;
   /** Looks after imports: says of its own that they are alive, and ends those of processes that died. */
   start(): void;
   /** Ends the imports that are running, as FAILED, with what was done counted. */
   stop(): Promise<void>;
 }
 
-export type ImporterDeps = { readonly pool: pg.Pool; readonly bell: Bell; readonly clock: Clock; readonly logger: Logger };
+export type ImporterDeps = {
+  readonly pool: pg.Pool;
+  readonly bell: Bell;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly process: ImportingProcess;
+};
+
+type Running = { readonly stream: Readable; readonly done: Promise<void>; readonly cancelled: AbortController };
 
 /** Far less than what an import is given up after. */
 const KEEP_ALIVE_MS = 15 * SECOND_MS;
 
-export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Importer {
-  const running = new Map<string, { readonly stream: Readable; readonly done: Promise<void> }>();
+export function createImporter({ pool, bell, clock, logger, process }: ImporterDeps): Importer {
+  const running = new Map<string, Running>();
 
   const watch = createLoop({
     cycle: async () => {
-      await keepImportsAlive(pool, [...running.keys()]);
-      if ((await failAbandonedImports(pool)) > 0) bell.ring("imports");
+      for (const id of await keepImportsAlive(pool, [...running.keys()])) running.get(id)?.cancelled.abort();
+      if ((await failAbandonedImports(pool, process)) > 0) bell.ring("imports");
     },
     intervalMs: KEEP_ALIVE_MS,
     clock,
@@ -66,10 +78,10 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
     bell.ring("enrollment");
   };
 
-  const run = async (job: ImportJob): Promise<void> => {
+  const run = async (job: ImportJob, cancelled: AbortSignal): Promise<void> => {
     const log = logger.child({ importId: job.id });
     try {
-      const outcome = await runImport(job, clock, written);
+      const outcome = await runImport(job, clock, written, cancelled);
       await finishImport(pool, job.id, outcome.kind === "done" ? "COMPLETED" : "FAILED");
       log.info({ outcome: outcome.kind, ...(outcome.kind === "source gone" && failure(outcome.cause)) }, "an import is over");
     } catch (error) {
@@ -77,16 +89,18 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
       // Where even this fails, the import is given up like that of a process which died.
       await finishImport(pool, job.id, "FAILED").catch((second: unknown) => log.error(failure(second), "an import could not be ended"));
     }
-    await job.csv.close().catch(() => {});
+    // Not waited for: a sender who is silent would keep it.
+    job.csv.close().catch(() => {});
   };
 
   const launch = (job: ImportJob, stream: Readable): Promise<void> => {
     bell.ring("imports");
-    const done = run(job).finally(() => {
+    const cancelled = new AbortController();
+    const done = run(job, cancelled.signal).finally(() => {
       running.delete(job.id);
       bell.ring("imports");
     });
-    running.set(job.id, { stream, done });
+    running.set(job.id, { stream, done, cancelled });
     return done;
   };
 
@@ -98,7 +112,8 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
       const csv = await open(stream, counted);
       if (!csv.ok) return csv;
       const columns = readHeader(csv.value.header);
-      const created = columns.ok ? await createImport(db, call, idempotencyKey) : columns;
+      const { header, delimiter } = csv.value;
+      const created = columns.ok ? await createImport(db, call, { header, delimiter, process: process.name }, idempotencyKey) : columns;
       if (!columns.ok || !created.ok || created.value.isRepeat) {
         await csv.value.close();
         return created.ok ? ok({ ...created.value, done: Promise.resolve() }) : created;
@@ -108,6 +123,11 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
       return ok({ ...created.value, done: launch(job, stream) });
     },
     follow: (db, id, signal) => followImport({ db, bell, clock, signal }, id),
+    async cancel(db, id) {
+      const cancelled = await cancelImport({ db, bell }, id);
+      if (cancelled.ok) running.get(id)?.cancelled.abort();
+      return cancelled;
+    },
     start: () => watch.start(),
     async stop() {
       for (const { stream } of running.values()) stream.destroy(new Error("the server stops"));
@@ -134,6 +154,7 @@ async function open(stream: Readable, counted: { bytes: number }): Promise<Resul
   try {
     return ok(await openCsv(counting(stream, counted)));
   } catch (error) {
+    if (error instanceof NotCsvError) return refused(invalid(error.message, "file"));
     if (!(error instanceof BrokenCsvError)) throw error;
     const message = `The first line must name the columns, and cannot be read. ${error.message} Right would be: phone,name,niche,trigger`;
     return refused(invalid(message, "file"));
@@ -141,10 +162,15 @@ async function open(stream: Readable, counted: { bytes: number }): Promise<Resul
 }
 
 async function* counting(stream: Readable, counted: { bytes: number }): AsyncGenerator<Uint8Array> {
-  // Not destroyed with the iterator: a request that is ended early must still be answered.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-    counted.bytes += (chunk as Uint8Array).length;
-    yield chunk as Uint8Array;
+  try {
+    // Not destroyed with the iterator: a request that is ended early must still be answered.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+      counted.bytes += (chunk as Uint8Array).length;
+      yield chunk as Uint8Array;
+    }
+  } finally {
+    // Nobody reads the rest, which would hold up a sender who has not been told yet.
+    stream.resume();
   }
 }
 

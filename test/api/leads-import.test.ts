@@ -3,6 +3,7 @@ import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTokens } from "../../src/access/tokens.ts";
+import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell } from "../../src/events/bell.ts";
 import { createImporter, type Importer } from "../../src/leads/import.ts";
 import { createImportHandler } from "../../src/leads/import-http.ts";
@@ -19,7 +20,7 @@ let url: string;
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
     const bell = createBell();
-    importer = createImporter({ pool, bell, clock: systemClock, logger: silent });
+    importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity() });
     const tokens = createTokens({ pool, clock: systemClock });
     const handle = createImportHandler({ pool, tokens, importer });
     http = createServer({ requestTimeout: 0 }, (request, response) => void handle(request, response));

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { workspaceDb, type WorkspaceDb } from "../../src/db/workspace.ts";
+import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell, type Bell } from "../../src/events/bell.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import type { Result, UserError } from "../../src/lib/errors.ts";
@@ -22,7 +23,7 @@ afterAll(() => database.drop());
 beforeEach(async () => {
   db = workspaceDb(database.pool, await addWorkspace(database.pool));
   bell = createBell();
-  importer = createImporter({ pool: database.pool, bell, clock: systemClock, logger: silent });
+  importer = createImporter({ pool: database.pool, bell, clock: systemClock, logger: silent, process: processIdentity() });
   return () => importer.stop();
 });
 
@@ -210,7 +211,7 @@ describe("an import that cannot be finished", () => {
         [db.id, silentSeconds, status],
       );
     const [dead, alive, over] = await Promise.all([add(61), add(30), add(600, "COMPLETED")]);
-    expect(await failAbandonedImports(database.pool)).toBe(1);
+    expect(await failAbandonedImports(database.pool, processIdentity())).toBe(1);
     expect((await row(dead.id)).status).toBe("FAILED");
     expect((await row(alive.id)).status).toBe("RUNNING");
     expect((await row(over.id)).status).toBe("COMPLETED");

@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import type { TokenScope } from "../../src/access/scopes.ts";
 import { createTokens, ensureAdminToken, newSecret } from "../../src/access/tokens.ts";
 import type { FleetView } from "../../src/devices/fleet-view.ts";
+import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell, type Topic } from "../../src/events/bell.ts";
 import { createMessageIds } from "../../src/flows/message-id.ts";
 import type { Services } from "../../src/graphql/context.ts";
@@ -62,7 +63,7 @@ export async function testServer(
   };
   const given = typeof services === "function" ? await services(database) : services;
   const logger = createLogger("error", { write: (line: string) => void log.push(line) });
-  const importer = createImporter({ pool, bell, logger, clock: systemClock });
+  const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity() });
   const server = createGraphqlServer({
     pool,
     tokens: createTokens({ pool, clock }),

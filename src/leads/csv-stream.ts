@@ -115,13 +115,15 @@ const SIGNATURES: readonly (readonly [bytes: readonly number[], what: string])[]
 function bytesProblem(start: Buffer): string | undefined {
   const known = SIGNATURES.find(([bytes]) => bytes.every((byte, index) => start[index] === byte))?.[1];
   // UTF-16 without its mark has a zero in every other byte of what is written in Latin letters.
-  const what = known ?? (start.subarray(0, 200).includes(0) ? "UTF-16 text, or no text at all" : undefined);
+  const what = known ?? (lineOf(start).includes("\0") ? "UTF-16 text, or no text at all" : undefined);
   return what && `The file is ${what}. Save it as CSV in UTF-8 ("CSV UTF-8 (comma delimited)" in Excel) and send that.`;
 }
 
+const lineOf = (start: Buffer): string => start.toString("latin1").split("\n", 1)[0] ?? "";
+
 /** Spreadsheets of countries that write 1,5 separate cells by semicolons. */
 function delimiterOf(start: Buffer): string {
-  const header = (start.toString("latin1").split("\n", 1)[0] ?? "").replace(/"[^"]*"/g, "");
+  const header = lineOf(start).replace(/"[^"]*"/g, "");
   const counts = DELIMITERS.map((delimiter) => header.split(delimiter).length);
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ",";
 }

@@ -53,7 +53,7 @@ describe("POST /imports/leads", () => {
   test("imports the body and answers with the counts when it is done", async () => {
     const { status, body } = await send(`phone,name\n${rows(3)}+60,x\n`, { parameters: { fileName: "mine.csv", triggers: "a, b", consentSource: "form", consentAt: "2026-10-01T00:00:00Z" } });
     expect(status).toBe(201);
-    expect(body).toEqual({ id: expect.stringMatching(/^LeadImport:/), status: "COMPLETED", rowsRead: 4, rowsCreated: 3, rowsUpdated: 0, rowsRejected: 1 });
+    expect(body).toEqual({ id: expect.stringMatching(/^LeadImport:/), status: "COMPLETED", rowsRead: 4, rowsCreated: 3, rowsUpdated: 0, rowsRejected: 1, rejects: `/imports/leads/${String(body["id"])}/rejects.csv` });
     const { data } = await server.query(
       "query ($id: ID!) { leadImport(id: $id) { fileName status progress startedAt finishedAt rejects { nodes { line reason raw } } } leads(filter: { importId: $id }) { totalCount nodes { triggers consent { source } } } }",
       { id: body["id"] },

@@ -165,7 +165,7 @@ describe("an import that cannot be finished", () => {
     expect(counts(result)).toEqual(["FAILED", 2501, 2500, 0, 1]);
     const [reject] = await rejects(result.id);
     expect(reject).toMatchObject({ line: 2502, reason: "A quote is opened here and not closed. Close it, or write it twice where it belongs to the text." });
-    expect(reject?.raw).toHaveLength(1000);
+    expect(reject?.raw).toBe('+60123456701,"Ali');
     expect(await countLeads()).toBe(2500);
   });
 

@@ -30,6 +30,8 @@ describe("readHeader", () => {
     ["phone,,name", "column 2 has no name"],
     ["phone,name,Phone", "'Phone' is there twice"],
     ["phone,City,city", "'city' is there twice"],
+    ["phone,Pr\uFFFDnom", "it is not UTF-8 text; save the file as CSV in UTF-8"],
+    ["line,reason,name", "'phone' is missing"],
     ["phone,a{b", "'a{b' could not be used in a message: names have letters, digits, blanks, '_', '.' and '-', and at most 100 of them"],
     [`phone,${Array.from({ length: 51 }, (_, i) => `a${i}`).join(",")}`, "51 columns would become attributes, and at most 50 can"],
   ])("refuses %s", (header, problem) => {
@@ -40,6 +42,22 @@ describe("readHeader", () => {
   test.prop([fc.array(fc.string({ unit: "binary" }), { maxLength: 60 })])("never throws, and finds a phone column or refuses", (names) => {
     const columns = readHeader(names);
     if (columns.ok) expect(columns.value.filter((column) => column.kind === "field" && column.field === "phone")).toHaveLength(1);
+  });
+});
+
+describe("a mended download of rejects", () => {
+  test("is known by its first two columns, which mean nothing; its own may have the same names", () => {
+    expect(columnsOf("\uFEFFline,reason,phone,line")).toEqual([{ kind: "remark" }, { kind: "remark" }, { kind: "field", field: "phone" }, { kind: "attribute", name: "line" }]);
+    expect(columnsOf("phone,line,reason").map(({ kind }) => kind)).toEqual(["field", "attribute", "attribute"]);
+  });
+
+  test("has its cells as they were before they were made harmless", () => {
+    const row = read("line,reason,phone,name,city", ["7", "'=too short", "'+60123456789", "'=Ali", "O'Brien"]);
+    expect(row).toMatchObject({ ok: true, lead: { phone: "60123456789", name: "=Ali", attributes: { city: "O'Brien" } } });
+  });
+
+  test("no other file loses an apostrophe", () => {
+    expect(read("phone,name", ["+60123456789", "'=Ali"])).toMatchObject({ ok: true, lead: { name: "'=Ali" } });
   });
 });
 

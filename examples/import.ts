@@ -28,6 +28,9 @@ const OPTIONS = {
   token: { type: "string" },
 } as const;
 
+/** A date alone means its midnight in UTC, as it does in a file. */
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
 const BAR_WIDTH = 30;
 
 /** What the server tells of the import, a line for each state. */
@@ -72,7 +75,7 @@ function addressOf(): string {
   const parameters = new URLSearchParams({ fileName: basename(file) });
   if (options.trigger) parameters.set("triggers", options.trigger.join(","));
   if (options["consent-source"] !== undefined) parameters.set("consentSource", options["consent-source"]);
-  if (options["consent-at"] !== undefined) parameters.set("consentAt", options["consent-at"]);
+  if (options["consent-at"] !== undefined) parameters.set("consentAt", options["consent-at"].replace(DATE, "$&T00:00:00Z"));
   return `${url}/imports/leads?${parameters}`;
 }
 
@@ -174,7 +177,7 @@ const tasks = new Listr(
       },
     },
   ],
-  { exitOnError: false, registerSignalListeners: false, fallbackRenderer: "verbose", fallbackRendererCondition: () => !process.stdout.isTTY },
+  { exitOnError: false, registerSignalListeners: false, fallbackRenderer: "verbose", fallbackRendererOptions: { logTitleChange: true }, fallbackRendererCondition: () => !process.stdout.isTTY },
 );
 await tasks.run();
 report(end);

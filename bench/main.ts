@@ -4,10 +4,11 @@ import { benchDispatch } from "./dispatch.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchImport } from "./import.ts";
 import { benchLanes } from "./lanes.ts";
+import { benchLeads } from "./leads.ts";
 import { benchWhatsapp } from "./whatsapp.ts";
 import { OperatorError } from "../src/lib/errors.ts";
 
-const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, whatsapp: benchWhatsapp };
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, leads: benchLeads, whatsapp: benchWhatsapp };
 
 const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

@@ -83,6 +83,7 @@ let latest: State | undefined;
 /** Why it was not begun. */
 let refusal: string | undefined;
 let isCancelled = false;
+let interrupts = 0;
 
 /** Sends the file; resolves as soon as the server answers, which is while the file is still being sent. */
 function begin(): Promise<IncomingMessage> {
@@ -96,13 +97,20 @@ function begin(): Promise<IncomingMessage> {
     const reading = createReadStream(file, { end: size - 1 });
     reading.on("error", (error) => sending.destroy(error)).pipe(sending);
     sending.on("close", () => reading.destroy());
-    process.on("SIGINT", () => void cancel(() => sending.destroy()));
+    const hangUp = () => sending.destroy();
+    process.on("SIGINT", () => {
+      // The second Ctrl-C waits for nothing.
+      if (++interrupts > 1) process.exit(130);
+      void cancel(hangUp);
+    });
+    // The launcher hands Ctrl-C on as SIGTERM as well.
+    process.on("SIGTERM", () => void cancel(hangUp));
   });
 }
 
-/** The first Ctrl-C asks the server to end the import, which then says how far it came; the second waits for nothing. */
+/** Asks the server to end the import, which then says how far it came. */
 async function cancel(hangUp: () => void): Promise<void> {
-  if (isCancelled) process.exit(130);
+  if (isCancelled) return;
   isCancelled = true;
   if (!latest) return hangUp();
   const body = JSON.stringify({ query: CancelLeadImportDocument, variables: { id: latest.id } });

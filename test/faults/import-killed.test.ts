@@ -74,11 +74,12 @@ test("the server killed in the middle: what is counted is there and nothing else
   expect(await one(database.pool, "SELECT count(*)::int AS leads FROM leads")).toEqual({ leads: people });
 });
 
-/** Runs `npm run import` as it is run. */
+/** Runs what `npm run import` runs, as a terminal would: in a group of its own, all of which hears Ctrl-C. */
 function run(file: string, ...more: string[]): { child: ChildProcess; output: () => string; ended: Promise<number | null> } {
-  const child = spawn(process.execPath, [join(ROOT, "examples/import.ts"), file, "--url", server.url, ...more], {
+  const child = spawn(process.execPath, [join(ROOT, "src/launcher.mjs"), join(ROOT, "examples/import.ts"), file, "--url", server.url, ...more], {
     env: cleanEnv({ RENTAK_ADMIN_TOKEN: TOKEN }),
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -121,7 +122,7 @@ test("npm run import: Ctrl-C cancels the import, and what is shown is what is th
     await eventually(async () => (await query(database.pool, "SELECT FROM lead_imports")).length > before && (await newest()).rows_read >= 2000, "the first batch");
     await locker.query("BEGIN; LOCK TABLE leads IN SHARE MODE");
     await eventually(() => output().includes(" %, "), "a bar");
-    child.kill("SIGINT");
+    process.kill(-(child.pid as number), "SIGINT");
     await eventually(async () => (await newest()).status === "CANCELLED", "the cancelling");
     await locker.query("COMMIT");
     expect(await ended).toBe(130);

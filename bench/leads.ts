@@ -48,7 +48,8 @@ export async function benchLeads(args: readonly string[]): Promise<void> {
     await postgres.template("leads", async (url) => {
       address = url;
       const pool = createPool(url, { max: 1, idle: 0, lifetimeSeconds: 0, onError: () => {} });
-      await migrate(pool).finally(() => pool.end());
+      await migrate(pool);
+      await pool.end();
       await addLeads(url, leads);
     });
     await measureSegments(address, rounds);

@@ -140,7 +140,7 @@ const optionsFor = (delimiter: string): Options => ({
 /** The cells of a row's raw text. Where a quote is opened and not closed, each line is a row of its own, and its quotes are as they stand. */
 export function cellsOf(raw: string, delimiter: string): readonly (readonly string[])[] {
   try {
-    const rows = parseWhole(raw, optionsFor(delimiter)) as string[][];
+    const rows = parseWhole(raw, optionsFor(delimiter));
     if (rows.length === 1 && !rows[0]?.some(isStray)) return rows;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;

@@ -15,6 +15,7 @@ import { followImport } from "./import-progress.ts";
 import { runImport, type ImportJob } from "./import-run.ts";
 import { createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall, type LeadImport } from "./import-state.ts";
 import { checkConsent } from "./input.ts";
+import type { OptOutHash } from "./screen.ts";
 import { joinTriggers, parseTriggers } from "./triggers.ts";
 import { defaultCountryOf } from "./write.ts";
 
@@ -43,12 +44,12 @@ export interface Importer {
   stop(): Promise<void>;
 }
 
-export type ImporterDeps = { readonly pool: pg.Pool; readonly bell: Bell; readonly clock: Clock; readonly logger: Logger };
+export type ImporterDeps = { readonly pool: pg.Pool; readonly bell: Bell; readonly clock: Clock; readonly logger: Logger; readonly optOutHash: OptOutHash };
 
 /** Far less than what an import is given up after. */
 const KEEP_ALIVE_MS = 15 * SECOND_MS;
 
-export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Importer {
+export function createImporter({ pool, bell, clock, logger, optOutHash }: ImporterDeps): Importer {
   const running = new Map<string, { readonly stream: Readable; readonly done: Promise<void> }>();
 
   const watch = createLoop({
@@ -104,7 +105,7 @@ export function createImporter({ pool, bell, clock, logger }: ImporterDeps): Imp
         return created.ok ? ok({ ...created.value, done: Promise.resolve() }) : created;
       }
       const newBatch = () => createBatch(columns.value, defaults.value);
-      const job = { id: created.value.id, db, csv: csv.value, newBatch, bytesRead: () => counted.bytes };
+      const job = { id: created.value.id, db, optOutHash, csv: csv.value, newBatch, bytesRead: () => counted.bytes };
       return ok({ ...created.value, done: launch(job, stream) });
     },
     follow: (db, id, signal) => followImport({ db, bell, clock, signal }, id),

@@ -30,6 +30,9 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- Erasing removes from these; the dispatcher alone writes them.
+GRANT SELECT, DELETE ON lead_pace, whatsapp_numbers, replies TO rentak_api;
+--> statement-breakpoint
 
 -- ── who had opted out before being erased stays opted out ───────────────────────────────────────────────────────────────────────
 

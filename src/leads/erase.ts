@@ -46,7 +46,7 @@ const TELLING_LETTERS = 3;
 async function removeTraces(tx: Tx, { workspaceId, phone, name }: Lead): Promise<void> {
   const digits = `%${phone.slice(-TELLING_DIGITS)}%`;
   const called = name !== null && name.trim().length >= TELLING_LETTERS ? name.trim().toLowerCase() : null;
-  const isNamed = (text: ReturnType<typeof sql>) => sql`coalesce(strpos(lower(${text}), ${called}::text) > 0, false) OR regexp_replace(${text}, '\D', '', 'g') LIKE ${digits}`;
+  const isNamed = (text: ReturnType<typeof sql>) => sql`coalesce(strpos(lower(${text}), ${called}::text) > 0, false) OR regexp_replace(${text}, '[^0-9]', '', 'g') LIKE ${digits}`;
   await tx.execute(sql`
     UPDATE lead_import_rejects SET raw = '', reason = 'The person in this row was erased.'
      WHERE workspace_id = ${workspaceId} AND (${isNamed(sql`raw`)} OR ${isNamed(sql`reason`)})`);

@@ -31,7 +31,7 @@ END
 $$;
 --> statement-breakpoint
 -- Erasing removes from these; the dispatcher alone writes them.
-GRANT SELECT, DELETE ON lead_pace, whatsapp_numbers, replies TO rentak_api;
+GRANT DELETE ON lead_pace, replies TO rentak_api;
 --> statement-breakpoint
 
 -- ── who had opted out before being erased stays opted out ───────────────────────────────────────────────────────────────────────
@@ -66,8 +66,10 @@ $$;
 --> statement-breakpoint
 CREATE TRIGGER leads_phone AFTER UPDATE OF phone ON leads FOR EACH ROW WHEN (NEW.phone <> OLD.phone) EXECUTE FUNCTION refuse_unscreened_phone();
 --> statement-breakpoint
-CREATE FUNCTION lead_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+-- As its owner: which numbers are on WhatsApp is closed to the API.
+CREATE FUNCTION lead_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+  DELETE FROM whatsapp_numbers n USING old_rows o WHERE n.workspace_id = o.workspace_id AND n.phone = o.phone;
   INSERT INTO erasures (lead_id, workspace_id) SELECT id, workspace_id FROM old_rows ON CONFLICT DO NOTHING;
   RETURN NULL;
 END

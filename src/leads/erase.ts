@@ -22,6 +22,7 @@ export async function eraseLead({ db, bell, optOutHash }: NumberDeps, id: string
     if (!lead) return (await isErased(tx, db.id, id)) ? ok(true) : refused(noSuchLead(id, "id"));
     await removeTraces(tx, lead);
     if (lead.optedOutAt) await keepOptOut(tx.$client, optOutHash, db.id, lead.phone);
+    // A trigger does what has to be done for one that SQL deletes, too.
     await tx.execute(sql`DELETE FROM leads WHERE workspace_id = ${db.id} AND id = ${id}`);
     return ok(true);
   });
@@ -55,7 +56,6 @@ async function removeTraces(tx: Tx, { workspaceId, phone, name }: Lead): Promise
     UPDATE idempotency_keys SET result = result - 'errors' || '{"errors": []}'
      WHERE workspace_id = ${workspaceId} AND jsonb_array_length(CASE WHEN jsonb_typeof(result -> 'errors') = 'array' THEN result -> 'errors' ELSE '[]' END) > 0
        AND (${isNamed(sql`result ->> 'errors'`)})`);
-  await tx.execute(sql`DELETE FROM whatsapp_numbers WHERE workspace_id = ${workspaceId} AND phone = ${phone}`);
 }
 
 /** Ends what is open of a lead that is gone, and removes what was written to it and by it. Needs a transaction. */

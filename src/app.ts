@@ -15,6 +15,8 @@ import type { HttpServer } from "./http.ts";
 import { createImporter } from "./leads/import.ts";
 import { createImportHandler } from "./leads/import-http.ts";
 import { createRejectsHandler } from "./leads/rejects-http.ts";
+import { createOptOutHash } from "./leads/screen.ts";
+import { createLeadUpkeep } from "./leads/upkeep.ts";
 import { type Clock, MINUTE_MS } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
 import type { Random } from "./lib/random.ts";
@@ -54,12 +56,15 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   const tailer = createTailer({ pool, bell, clock, logger });
   const events = createEventLog({ pool, tailer, generation });
   const tokens = createTokens({ pool, clock });
-  const importer = createImporter({ pool, bell, logger, clock, process });
+  const optOutHash = createOptOutHash(sealing.nameHash);
+  const importer = createImporter({ pool, bell, logger, clock, process, optOutHash });
   importer.start();
+  const leadUpkeep = createLeadUpkeep({ pool, bell, clock, logger, optOutHash });
+  leadUpkeep.start();
   const whatsapp = deferTransport(
     async () => {
       const { startWhatsapp } = await import("./transports/whatsapp/start.ts");
-      return startWhatsapp({
+      const started = startWhatsapp({
         ...sealing,
         url: config.whatsappUrl,
         rootKey: config.whatsappRootKey,
@@ -76,6 +81,8 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
         logger,
         onPairing: () => bell.ring("pairing"),
       });
+      bell.listen("erasures", started.forgetPeople);
+      return started;
     },
     (error) => logger.error({ err: error }, "WhatsApp's client could not be loaded"),
   );
@@ -98,7 +105,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, importer, minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, minStepDelayHours, version: VERSION };
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {
@@ -113,7 +120,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     const closed = http.close(REQUEST_GRACE_MS);
-    await Promise.all([node.stop(), importer.stop(), graphql.dispose()]);
+    await Promise.all([node.stop(), importer.stop(), leadUpkeep.stop(), graphql.dispose()]);
     await whatsapp.stop();
     await Promise.all([closed, tailer.stop()]);
   };

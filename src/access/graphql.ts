@@ -49,6 +49,7 @@ WorkspaceRef.implement({
       description: "At most so many messages to one person in so many hours, over all sequences and campaigns.",
       resolve: ({ capMessages, capHours }) => (capMessages !== null && capHours !== null ? { messages: capMessages, hours: capHours } : null),
     }),
+    requireConsent: t.exposeBoolean("requireConsent", { description: "Send only to leads whose consent is recorded." }),
     stopWords: t.exposeStringList("stopWords", { description: "Incoming words that opt out." }),
     firstContactsHeldAt: t.expose("firstContactsHeldAt", {
       type: "DateTime",
@@ -107,6 +108,9 @@ const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
     defaultCountry: t.string(),
     quietHours: t.field({ type: QuietHoursInput }),
     frequencyCap: t.field({ type: FrequencyCapInput }),
+    requireConsent: t.boolean({
+      description: "What waits for a lead without a recorded consent is skipped (NO_CONSENT). Its triggers enrol it by themselves once its consent is recorded, or none is required.",
+    }),
     stopWords: t.stringList({
       description:
         "1 to 50 words or short phrases. Upper and lower case, punctuation and emoji make no difference, and a polite word beside one (please, tolong) does not hide it.",

@@ -42,6 +42,7 @@ export type WorkspaceChange = {
   readonly quietHours?: Optional<QuietHours>;
   readonly frequencyCap?: Optional<FrequencyCap>;
   readonly hourlyCeiling?: Optional<number>;
+  readonly requireConsent?: Optional<boolean>;
   readonly stopWords?: Optional<readonly string[]>;
   readonly stopConfirmation?: Optional<string>;
   readonly greetings?: Optional<readonly Greeting[]>;
@@ -56,13 +57,14 @@ export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: Wor
   const refusals = [stopWords, greetings].flatMap((checked) => (checked?.ok === false ? checked.errors : []));
   const problems = [...problemsOf(change), ...refusals];
   if (problems.length > 0) return refused(...problems);
-  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopConfirmation, formOfAddress } = change;
+  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, requireConsent, stopConfirmation, formOfAddress } = change;
   const values = {
     ...(name != null && { name: name.trim() }),
     ...(timeZone != null && { timeZone }),
     ...(defaultCountry != null && { defaultCountry }),
     ...(frequencyCap !== undefined && { capMessages: frequencyCap?.messages ?? null, capHours: frequencyCap?.hours ?? null }),
     ...(hourlyCeiling !== undefined && { hourlyCeiling }),
+    ...(requireConsent != null && { requireConsent }),
     ...(stopWords?.ok && { stopWords: stopWords.value }),
     ...(greetings?.ok && { greetings: greetings.value }),
     ...(formOfAddress != null && { formOfAddress: formOfAddress.trim() }),
@@ -80,7 +82,7 @@ export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: Wor
     const silenced = quietHours ? await silencedSequence(tx, db.id, quietHours) : undefined;
     return silenced ? refused(silenced) : ok(db.id);
   });
-  if (result.ok && quietHours !== undefined) bell.ring("enrollment");
+  if (result.ok && (quietHours !== undefined || requireConsent === false)) bell.ring("enrollment");
   return result;
 }
 

@@ -19,9 +19,9 @@ export type AttemptRequest = {
 };
 
 /** Why nothing may be sent: `gone`, somebody else has it or it is settled; `not_now`, paused, held, put off or outside its time since it was claimed; `edited`,
- *  to be rendered anew; `opted_out` and `stopped`, never to be sent; `superseded`, a retry that a later step has overtaken; `lease_lost`, this node has
+ *  to be rendered anew; `opted_out`, `no_consent`, `erased` and `stopped`, never to be sent; `superseded`, a retry that a later step has overtaken; `lease_lost`, this node has
  *  been taken for dead. */
-export type Hindrance = "gone" | "not_now" | "edited" | "opted_out" | "stopped" | "superseded" | "lease_lost";
+export type Hindrance = "gone" | "not_now" | "edited" | "opted_out" | "no_consent" | "erased" | "stopped" | "superseded" | "lease_lost";
 
 export type AttemptAnswer = { readonly attempted: true } | { readonly attempted: false; readonly hindrance: Hindrance; readonly stopReason: string | null };
 
@@ -39,7 +39,10 @@ const IS_DUE = "f.due_at <= clock_timestamp() - a.pause_offset";
 /** First contacts may have been held since it was claimed. */
 const IS_NOT_HELD = "(o.first_contacts_held_at IS NULL OR l.last_replied_at IS NOT NULL)";
 
-const IS_ALLOWED = `l.opted_out_at IS NULL AND ${IS_ITS_TURN} AND ${IS_DUE} AND ${IS_OPEN} AND ${IS_NOT_HELD}`;
+/** The person has agreed, as far as is recorded, or need not have. */
+const HAS_CONSENT = "(l.consent_at IS NOT NULL OR NOT o.require_consent)";
+
+const IS_ALLOWED = `l.opted_out_at IS NULL AND ${HAS_CONSENT} AND ${IS_ITS_TURN} AND ${IS_DUE} AND ${IS_OPEN} AND ${IS_NOT_HELD}`;
 
 /** `rations`: SQL before the attempt, and its condition. */
 const attempt = (rations: string, hasRation: string) => `
@@ -69,8 +72,10 @@ const attempt = (rations: string, hasRation: string) => `
   SELECT w.flow_id, e.stop_reason,               -- of those that were not attempted, why: one by one, for they are few
          CASE WHEN NOT EXISTS (SELECT FROM lease) THEN 'lease_lost'
               WHEN f.id IS NULL OR NOT f.queued OR f.settled_at IS NOT NULL THEN 'gone'
+              WHEN l.id IS NULL THEN 'erased'
               WHEN l.opted_out_at IS NOT NULL THEN 'opted_out'
-              WHEN l.id IS NULL OR e.id IS NULL OR e.status = 'STOPPED' AND e.stop_reason <> 'FLOW_FAILED' THEN 'stopped'
+              WHEN NOT ${HAS_CONSENT} THEN 'no_consent'
+              WHEN e.id IS NULL OR e.status = 'STOPPED' AND e.stop_reason <> 'FLOW_FAILED' THEN 'stopped'
               WHEN f.retry_of IS NULL AND (e.current_flow_id <> f.id OR e.status NOT IN ('ACTIVE', 'PAUSED')) THEN 'stopped'
               WHEN f.retry_of IS NOT NULL AND is_superseded(f.enrollment_id, f.step_id, f.retry_of) THEN 'superseded'
               WHEN e.status = 'PAUSED' OR NOT (${IS_DUE} AND ${IS_OPEN} AND ${IS_NOT_HELD}) THEN 'not_now'

@@ -5,6 +5,7 @@ import type pg from "pg";
 import type { MessageIds } from "../flows/message-id.ts";
 import type { Ending } from "../flows/settle.ts";
 import type { FlowSkipReason } from "../flows/states.ts";
+import { isStopReason } from "../sequences/stop.ts";
 import type { Clock } from "../lib/clock.ts";
 import { createDeadline } from "../lib/deadline.ts";
 import type { Logger } from "../lib/logger.ts";
@@ -90,7 +91,7 @@ export function createSender({ settling, clock, logger, messageIds, ...options }
     // Later, or a line of thousands would be as many calls within each other.
     if (isClosed || !device.takes(flow)) return queueMicrotask(() => end(device, "not attempted"));
     if (flow.template === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "STEP_REMOVED" });
-    if (flow.lead === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "OPERATOR" });
+    if (flow.lead === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "ERASED" });
     const rendered = renderTemplate(flow.template, flow.lead, flow.id, styleOf(flow, clock.now()));
     if ("error" in rendered) return endUnattempted(flow.id, device, { kind: "unrenderable", message: rendered.error });
     ask(flow, flow.lead, rendered.text, device);
@@ -135,8 +136,12 @@ export function createSender({ settling, clock, logger, messageIds, ...options }
     switch (hindrance) {
       case "opted_out":
         return skip("OPTED_OUT");
+      case "no_consent":
+        return skip("NO_CONSENT");
+      case "erased":
+        return skip("ERASED");
       case "stopped":
-        return skip(stopReason === "OPTED_OUT" || stopReason === "REPLIED" || stopReason === "SEQUENCE_ARCHIVED" ? stopReason : "OPERATOR");
+        return skip(isStopReason(stopReason) ? stopReason : "OPERATOR");
       case "superseded":
         return endUnattempted(flowId, device, { kind: "cancelled" });
       case "lease_lost":

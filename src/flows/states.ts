@@ -29,7 +29,7 @@ export const FLOW_FAILURE_CODES = [
 ] as const;
 export type FlowFailureCode = (typeof FLOW_FAILURE_CODES)[number];
 
-export const FLOW_SKIP_REASONS = ["OPTED_OUT", "REPLIED", "OPERATOR", "STEP_REMOVED", "SEQUENCE_ARCHIVED"] as const;
+export const FLOW_SKIP_REASONS = ["OPTED_OUT", "REPLIED", "NO_CONSENT", "OPERATOR", "STEP_REMOVED", "SEQUENCE_ARCHIVED", "ERASED"] as const;
 export type FlowSkipReason = (typeof FLOW_SKIP_REASONS)[number];
 
 export type Transition = {

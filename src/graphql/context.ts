@@ -5,6 +5,7 @@ import type { Bell } from "../events/bell.ts";
 import type { EventLog } from "../events/types.ts";
 import type { MessageIds } from "../flows/message-id.ts";
 import type { Importer } from "../leads/import.ts";
+import type { OptOutHash } from "../leads/screen.ts";
 import type { Sealer } from "../lib/sealing.ts";
 
 /** What the resolvers of all requests share. */
@@ -14,6 +15,7 @@ export type Services = {
   readonly fleet: FleetView;
   readonly importer: Importer;
   readonly messageIds: MessageIds;
+  readonly optOutHash: OptOutHash;
   /** Opens what is kept encrypted. */
   readonly sealer: Sealer;
   /** The shortest delay between two steps that a sequence may ask for. */

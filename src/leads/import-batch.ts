@@ -8,6 +8,7 @@ import { excerpt, storable } from "../lib/text.ts";
 import { readRow, type Columns, type ImportedLead, type RowDefaults } from "./csv.ts";
 import type { RawRow } from "./csv-stream.ts";
 import { MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, mergeAttributes } from "./input.ts";
+import { type OptOutHash, restoreOptOuts } from "./screen.ts";
 import { joinTriggers } from "./triggers.ts";
 
 const BATCH_ROWS = 2000;
@@ -143,9 +144,10 @@ const FULL =
 
 /** Writes the batch and the import's progress, or neither: the counts are true at every moment. Refused where the import is running no
  *  more. */
-export async function writeBatch(tx: Tx, workspaceId: string, importId: string, batch: Batch, bytesRead: number): Promise<Result<null>> {
+export async function writeBatch(tx: Tx, optOutHash: OptOutHash, workspaceId: string, importId: string, batch: Batch, bytesRead: number): Promise<Result<null>> {
   const leads = batch.leads();
   const { created, refused: full } = await writeLeads(tx, workspaceId, importId, leads);
+  await restoreOptOuts(tx.$client, optOutHash, workspaceId, leads.map(({ lead }) => lead.phone));
   const refusedPhones = new Set(full);
   const tooFull = leads.filter(({ lead }) => refusedPhones.has(lead.phone)).flatMap(({ rows }) => rows.map((row) => rejected(row, FULL)));
   const rejects = [...batch.rejects(), ...tooFull].toSorted((a, b) => a.line - b.line);

@@ -5,10 +5,12 @@ import { SECOND_MS } from "../lib/clock.ts";
 import type { Result } from "../lib/errors.ts";
 import { BrokenCsvError, type CsvStream, type RawRow } from "./csv-stream.ts";
 import { rejected, writeBatch, type Batch } from "./import-batch.ts";
+import type { OptOutHash } from "./screen.ts";
 
 export type ImportJob = {
   readonly id: string;
   readonly db: WorkspaceDb;
+  readonly optOutHash: OptOutHash;
   readonly csv: CsvStream;
   readonly newBatch: () => Batch;
   readonly bytesRead: () => number;
@@ -80,14 +82,14 @@ type Writer = {
   drained(): Promise<boolean>;
 };
 
-function createWriter({ id, db, bytesRead }: ImportJob, written: () => void): Writer {
+function createWriter({ id, db, optOutHash, bytesRead }: ImportJob, written: () => void): Writer {
   let last: Promise<Result<null>> | undefined;
   const drained = async () => (await last)?.ok !== false;
   return {
     async write(batch) {
       if (!(await drained())) return false;
       const bytes = bytesRead();
-      last = patiently(() => db.write((tx) => writeBatch(tx, db.id, id, batch, bytes)));
+      last = patiently(() => db.write((tx) => writeBatch(tx, optOutHash, db.id, id, batch, bytes)));
       // Looked at with the next batch; until then a failure must not end the process as one that nobody handles.
       last.then(written, () => {});
       return true;

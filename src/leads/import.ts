@@ -17,6 +17,7 @@ import {
   cancelImport, createImport, failAbandonedImports, finishImport, keepImportsAlive, type ImportCall, type ImportingProcess, type LeadImport,
 } from "./import-state.ts";
 import { checkConsent } from "./input.ts";
+import type { OptOutHash } from "./screen.ts";
 import { joinTriggers, parseTriggers } from "./triggers.ts";
 import { defaultCountryOf } from "./write.ts";
 
@@ -53,6 +54,7 @@ export type ImporterDeps = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly process: ImportingProcess;
+  readonly optOutHash: OptOutHash;
 };
 
 type Running = { readonly stream: Readable; readonly done: Promise<void>; readonly cancelled: AbortController };
@@ -60,7 +62,7 @@ type Running = { readonly stream: Readable; readonly done: Promise<void>; readon
 /** Far less than what an import is given up after. */
 const KEEP_ALIVE_MS = 15 * SECOND_MS;
 
-export function createImporter({ pool, bell, clock, logger, process }: ImporterDeps): Importer {
+export function createImporter({ pool, bell, clock, logger, process, optOutHash }: ImporterDeps): Importer {
   const running = new Map<string, Running>();
 
   const watch = createLoop({
@@ -119,7 +121,7 @@ export function createImporter({ pool, bell, clock, logger, process }: ImporterD
         return created.ok ? ok({ ...created.value, done: Promise.resolve() }) : created;
       }
       const newBatch = () => createBatch(columns.value, defaults.value);
-      const job = { id: created.value.id, db, csv: csv.value, newBatch, bytesRead: () => counted.bytes };
+      const job = { id: created.value.id, db, optOutHash, csv: csv.value, newBatch, bytesRead: () => counted.bytes };
       return ok({ ...created.value, done: launch(job, stream) });
     },
     follow: (db, id, signal) => followImport({ db, bell, clock, signal }, id),

@@ -1,6 +1,7 @@
 import { DeviceRef } from "../devices/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
+import { eraseLead } from "./erase.ts";
 import { optInLead, optOutLead } from "./opt-out.ts";
 import { LeadFilterInput, leadFilterOf, LeadRef } from "./refs.ts";
 import { createLead, updateLead } from "./service.ts";
@@ -37,6 +38,10 @@ const UpdateLeadInput = builder.inputType("UpdateLeadInput", {
     consent: t.field({ type: ConsentInput }),
   }),
 });
+
+const EraseLeadPayload = payloadType<boolean>("EraseLeadPayload", (t) => ({
+  erased: t.boolean({ resolve: ({ value }) => value ?? false }),
+}));
 
 const LeadPayload = payloadType<string>("LeadPayload", (t) => ({
   lead: t.field({ type: LeadRef, nullable: true, resolve: ({ value }) => value }),
@@ -104,6 +109,12 @@ builder.mutationFields((t) => ({
     type: LeadPayload,
     args: { id: t.arg.globalID({ required: true, for: LeadRef }), reason: t.arg.string() },
     resolve: (_root, { id, reason }, context) => payload(optOutLead(context, id.id, reason ?? null)),
+  }),
+  eraseLead: t.field({
+    type: EraseLeadPayload,
+    description: "Removes the person's data for good; what was sent stays counted. Who had opted out stays so, should the number come back.",
+    args: { id: t.arg.globalID({ required: true, for: [LeadRef] }) },
+    resolve: (_root, { id }, context) => payload(eraseLead(context, id.id)),
   }),
   optInLead: t.field({
     type: LeadPayload,

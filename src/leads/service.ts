@@ -5,8 +5,9 @@ import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { checkLead, type LeadChanges, type LeadInput } from "./input.ts";
 import { formatPhone } from "./phone.ts";
+import { type OptOutHash, restoreOptOuts } from "./screen.ts";
 import {
-  applyChanges, defaultCountryOf, insertLeads, lockById, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps,
+  applyChanges, defaultCountryOf, insertLeads, lockById, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type NumberDeps,
 } from "./write.ts";
 
 const PATH = ["input"];
@@ -18,14 +19,14 @@ export const noSuchLead = (id: string, ...field: string[]): UserError => ({
 });
 
 /** The id of the new lead. */
-export async function createLead({ db, bell }: LeadDeps, input: LeadInput, idempotencyKey?: string | null): Promise<Result<string>> {
+export async function createLead({ db, bell, optOutHash }: NumberDeps, input: LeadInput, idempotencyKey?: string | null): Promise<Result<string>> {
   const call = { key: idempotencyKey, operation: "createLead", input };
-  const created = await db.write((tx) => idempotent(tx, call, () => insert(tx, db.id, input)));
+  const created = await db.write((tx) => idempotent(tx, call, () => insert(tx, optOutHash, db.id, input)));
   if (created.ok) bell.ring("enrollment");
   return created;
 }
 
-async function insert(tx: Tx, workspaceId: string, input: LeadInput): Promise<Result<string>> {
+async function insert(tx: Tx, optOutHash: OptOutHash, workspaceId: string, input: LeadInput): Promise<Result<string>> {
   const checked = checkLead(input, await defaultCountryOf(tx, workspaceId), PATH);
   if (!checked.ok) return checked;
   const { phone } = checked.value;
@@ -34,18 +35,18 @@ async function insert(tx: Tx, workspaceId: string, input: LeadInput): Promise<Re
   if (!device.ok) return device;
   const lead = applyChanges(newLead(phone), checked.value, PATH);
   if (!lead.ok) return lead;
-  const [created] = await insertLeads(tx, workspaceId, [lead.value]);
+  const [created] = await insertLeads(tx, optOutHash, workspaceId, [lead.value]);
   return created ? ok(created.id) : refused(await taken(tx, workspaceId, phone));
 }
 
 /** What is left out stays as it is; null clears. */
-export async function updateLead({ db, bell }: LeadDeps, id: string, input: LeadInput): Promise<Result<string>> {
-  const updated = await db.write((tx) => update(tx, db.id, id, input));
+export async function updateLead({ db, bell, optOutHash }: NumberDeps, id: string, input: LeadInput): Promise<Result<string>> {
+  const updated = await db.write((tx) => update(tx, optOutHash, db.id, id, input));
   if (updated.ok) bell.ring("enrollment");
   return updated;
 }
 
-async function update(tx: Tx, workspaceId: string, id: string, input: LeadInput): Promise<Result<string>> {
+async function update(tx: Tx, optOutHash: OptOutHash, workspaceId: string, id: string, input: LeadInput): Promise<Result<string>> {
   const checked = checkLead(input, await defaultCountryOf(tx, workspaceId), PATH);
   if (!checked.ok) return checked;
   const device = await checkDevice(tx, workspaceId, checked.value);
@@ -62,6 +63,7 @@ async function update(tx: Tx, workspaceId: string, id: string, input: LeadInput)
   const changed = applyChanges(lead, changes, PATH);
   if (!changed.ok) return changed;
   await updateLeads(tx, workspaceId, [changed.value]);
+  if (changed.value.phone !== lead.phone) await restoreOptOuts(tx.$client, optOutHash, workspaceId, [changed.value.phone]);
   return ok(id);
 }
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { WorkspaceDb } from "../db/workspace.ts";
 
-export const TRIGGER_STATE_KINDS = ["QUEUED", "ENROLLED", "NO_SUCH_STEP", "NOT_ENTRY_POINT", "SEQUENCE_NOT_ACTIVE", "OPTED_OUT"] as const;
+export const TRIGGER_STATE_KINDS = ["QUEUED", "ENROLLED", "NO_SUCH_STEP", "NOT_ENTRY_POINT", "SEQUENCE_NOT_ACTIVE", "OPTED_OUT", "NO_CONSENT"] as const;
 
 export type TriggerState = {
   readonly trigger: string;
@@ -15,6 +15,7 @@ type Row = {
   readonly leadId: string;
   readonly trigger: string;
   readonly isOptedOut: boolean;
+  readonly lacksConsent: boolean;
   readonly hasStep: boolean;
   readonly isEntryPoint: boolean;
   readonly sequenceName: string;
@@ -31,6 +32,7 @@ export async function triggerStates(db: WorkspaceDb, leadIds: readonly string[])
   const { rows } = await db.read((tx) =>
     tx.execute<Row>(sql`
       SELECT l.id AS "leadId", w.word AS trigger, l.opted_out_at IS NOT NULL AS "isOptedOut",
+             l.consent_at IS NULL AND (SELECT w.require_consent FROM workspaces w WHERE w.id = l.workspace_id) AS "lacksConsent",
              st.id IS NOT NULL AS "hasStep", coalesce(st.is_entry_point, false) AS "isEntryPoint",
              coalesce(s.name, '') AS "sequenceName", coalesce(s.status, '') AS "sequenceStatus",
              coalesce(s.reviewed_revision = s.revision, false) AS "isReviewed", coalesce(s.is_sound, false) AS "isSound",
@@ -68,6 +70,7 @@ function verdictOn(row: Row): Pick<TriggerState, "state" | "message"> {
     return is("NOT_ENTRY_POINT", `${sequence} has it at a step that is no entry point. Use the trigger of an entry step, or make this step one.`);
   }
   if (row.sequenceStatus !== "ACTIVE") return is("SEQUENCE_NOT_ACTIVE", notActive(row));
+  if (row.lacksConsent) return is("NO_CONSENT", "This workspace writes only to people whose consent is recorded. Record it with updateLead or an import: the lead is then enrolled by itself.");
   if (!row.isReviewed) return is("QUEUED", `${sequence} was changed and is being checked; the lead is enrolled after that.`);
   if (!row.isSound) return is("SEQUENCE_NOT_ACTIVE", `${sequence} enrols nobody until its problems are mended; Sequence.problems lists them.`);
   return is("QUEUED", `${sequence} enrols the lead within the next cycle.`);

@@ -2,8 +2,9 @@ import { idempotent } from "../access/idempotency.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { checkLead, type LeadChanges, type LeadInput } from "./input.ts";
+import type { OptOutHash } from "./screen.ts";
 import {
-  applyChanges, defaultCountryOf, insertLeads, lockByPhone, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type LeadDeps, type LeadFields,
+  applyChanges, defaultCountryOf, insertLeads, lockByPhone, lockDevices, newLead, noSuchDevice, updateLeads, type Lead, type NumberDeps, type LeadFields,
 } from "./write.ts";
 
 export type UpsertedLeads = {
@@ -21,7 +22,7 @@ type Row = { readonly index: number; readonly phone: string; readonly changes: L
 
 /** Creates or updates by phone, row by row: a row that is refused keeps no other from being written. */
 export async function upsertLeads(
-  { db, bell }: LeadDeps,
+  { db, bell, optOutHash }: NumberDeps,
   input: readonly LeadInput[],
   idempotencyKey?: string | null,
 ): Promise<Result<UpsertedLeads>> {
@@ -30,12 +31,12 @@ export async function upsertLeads(
     return refused({ code: "LIMIT_EXCEEDED", message: `${input.length} leads are too many for one call; ${most}`, field: ["input"] });
   }
   const call = { key: idempotencyKey, operation: "upsertLeads", input };
-  const upserted = await db.write((tx) => idempotent(tx, call, () => upsert(tx, db.id, input)));
+  const upserted = await db.write((tx) => idempotent(tx, call, () => upsert(tx, optOutHash, db.id, input)));
   if (upserted.ok) bell.ring("enrollment");
   return upserted;
 }
 
-async function upsert(tx: Tx, workspaceId: string, input: readonly LeadInput[]): Promise<Result<UpsertedLeads>> {
+async function upsert(tx: Tx, optOutHash: OptOutHash, workspaceId: string, input: readonly LeadInput[]): Promise<Result<UpsertedLeads>> {
   const country = await defaultCountryOf(tx, workspaceId);
   const errors: UserError[] = [];
   const checked = input.flatMap((lead, index): Row[] => {
@@ -58,7 +59,7 @@ async function upsert(tx: Tx, workspaceId: string, input: readonly LeadInput[]):
   let waiting = Map.groupBy(rows, ({ phone }) => phone);
   // A second time only for leads that another transaction made between our look and our insert.
   while (waiting.size > 0) {
-    const written = await writeOnce(tx, workspaceId, waiting);
+    const written = await writeOnce(tx, optOutHash, workspaceId, waiting);
     for (const { index, id } of written.accepted) ids[index] = id;
     errors.push(...written.errors);
     created += written.created;
@@ -75,12 +76,12 @@ type Written = {
   readonly missed: Map<string, Row[]>;
 };
 
-async function writeOnce(tx: Tx, workspaceId: string, byPhone: Map<string, Row[]>): Promise<Written> {
+async function writeOnce(tx: Tx, optOutHash: OptOutHash, workspaceId: string, byPhone: Map<string, Row[]>): Promise<Written> {
   const present = new Map((await lockByPhone(tx, workspaceId, [...byPhone.keys()])).map((lead) => [lead.phone, lead]));
   const merged = [...byPhone].map(([phone, rows]) => merge(present.get(phone) ?? newLead(phone), rows));
   const [existing, fresh] = [merged.filter(isStored), merged.filter((lead) => !isStored(lead) && lead.accepted.length > 0)];
   await updateLeads(tx, workspaceId, existing.map(({ lead }) => lead));
-  const inserted = new Map((await insertLeads(tx, workspaceId, fresh.map(({ lead }) => lead))).map(({ id, phone }) => [phone, id]));
+  const inserted = new Map((await insertLeads(tx, optOutHash, workspaceId, fresh.map(({ lead }) => lead))).map(({ id, phone }) => [phone, id]));
   const missed = fresh.filter(({ lead }) => !inserted.has(lead.phone)).map(({ lead }) => lead.phone);
   const done = merged.filter(({ lead }) => !missed.includes(lead.phone));
   return {

@@ -8,9 +8,13 @@ import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
 import { ok, type Result, type UserError } from "../lib/errors.ts";
 import { mergeAttributes, type LeadChanges } from "./input.ts";
+import { type OptOutHash, restoreOptOuts } from "./screen.ts";
 
 /** What changing leads needs. */
 export type LeadDeps = { readonly db: WorkspaceDb; readonly bell: Bell };
+
+/** What writing or removing their numbers needs, too. */
+export type NumberDeps = LeadDeps & { readonly optOutHash: OptOutHash };
 
 export type Lead = typeof leads.$inferSelect;
 
@@ -85,7 +89,7 @@ const columns = sql`phone text, name text, niche text, trigger text, attributes 
   "consentSource" text, "consentAt" timestamptz`;
 
 /** Makes leads that do not exist yet; one that another transaction has made in the meantime is left out of the answer. */
-export async function insertLeads(tx: Tx, workspaceId: string, rows: readonly LeadFields[]): Promise<{ id: string; phone: string }[]> {
+export async function insertLeads(tx: Tx, optOutHash: OptOutHash, workspaceId: string, rows: readonly LeadFields[]): Promise<{ id: string; phone: string }[]> {
   if (rows.length === 0) return [];
   const inserted = await tx.execute<{ id: string; phone: string }>(sql`
     INSERT INTO leads (workspace_id, phone, name, niche, trigger, attributes, time_zone, preferred_device_id, consent_source, consent_at)
@@ -94,6 +98,7 @@ export async function insertLeads(tx: Tx, workspaceId: string, rows: readonly Le
      ORDER BY phone
         ON CONFLICT (workspace_id, phone) DO NOTHING
     RETURNING id, phone`);
+  await restoreOptOuts(tx.$client, optOutHash, workspaceId, inserted.rows.map(({ phone }) => phone));
   return inserted.rows;
 }
 

@@ -44,7 +44,10 @@ const enrol = (wanted: string) => `
 const enrolFromQueue = `${enrol(`
   WITH taken AS (
     DELETE FROM enrollment_queue                                                 -- by an array, and so by the key: a join read the whole queue each time
-     WHERE id = ANY (ARRAY(SELECT id FROM enrollment_queue WHERE workspace_id = $1 ORDER BY workspace_id, id LIMIT $2 FOR UPDATE SKIP LOCKED))
+     WHERE id = ANY (ARRAY(
+             SELECT id FROM enrollment_queue q
+              WHERE workspace_id = $1 AND NOT EXISTS (SELECT FROM unscreened_leads u WHERE u.lead_id = q.lead_id)   -- who may have opted out before being erased
+              ORDER BY workspace_id, id LIMIT $2 FOR UPDATE SKIP LOCKED))
     RETURNING lead_id, trigger),
   wanted AS MATERIALIZED (
     SELECT DISTINCT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, s.schedule_time, s.schedule_tolerance_minutes,
@@ -56,7 +59,7 @@ const enrolFromQueue = `${enrol(`
           AND t.trigger = ANY (trigger_words(l.trigger)) OFFSET 0) AS l          -- taken off again before we came
       JOIN sequence_steps st ON st.workspace_id = $1 AND st.trigger = t.trigger AND st.is_entry_point
       JOIN sequences s ON s.id = st.sequence_id AND s.is_active AND s.is_sound   -- else the review queues the word again when it is
-      JOIN workspaces w ON w.id = $1)`)}
+      JOIN workspaces w ON w.id = $1 AND (l.consent_at IS NOT NULL OR NOT w.require_consent))`)}   -- else its words are queued again when it has agreed
   SELECT (SELECT count(*) FROM taken)::int AS taken, (SELECT count(*) FROM created)::int AS enrolled`;
 
 const enrolChosen = `${enrol(`
@@ -64,9 +67,9 @@ const enrolChosen = `${enrol(`
     SELECT l.id AS lead_id, st.id AS step_id, st.sequence_id, st.trigger, s.start_delay_minutes, s.schedule_time, s.schedule_tolerance_minutes,
            w.id AS workspace_id, coalesce(l.time_zone, s.time_zone, w.time_zone) AS time_zone, ${KNOWN_DEVICE} AS device_id
       FROM unnest($1::uuid[]) AS chosen(lead_id)
-      JOIN leads l ON l.id = chosen.lead_id AND l.opted_out_at IS NULL
+      JOIN leads l ON l.id = chosen.lead_id AND l.opted_out_at IS NULL AND NOT EXISTS (SELECT FROM unscreened_leads u WHERE u.lead_id = l.id)
       JOIN sequences s ON s.id = $2 AND s.workspace_id = l.workspace_id
-      JOIN workspaces w ON w.id = s.workspace_id
+      JOIN workspaces w ON w.id = s.workspace_id AND (l.consent_at IS NOT NULL OR NOT w.require_consent)
      CROSS JOIN LATERAL (SELECT * FROM sequence_steps WHERE sequence_id = s.id AND is_entry_point ORDER BY day_number, id LIMIT 1) AS st)`)}
   SELECT count(*)::int AS enrolled FROM created`;
 
@@ -78,7 +81,7 @@ export async function enrolQueued(client: Queryable, workspaceId: string, batch:
 }
 
 /** Enrols these leads at the sequence's first entry step, whatever their triggers. Returns how many were newly enrolled: those in it already,
- *  opted out, or of another workspace are left out. At most 1,000 at a time. */
+ *  opted out, without a consent that is required, or of another workspace are left out. At most 1,000 at a time. */
 export async function enrolLeads(client: Queryable, sequenceId: string, leadIds: readonly string[]): Promise<number> {
   const { rows } = await client.query<{ enrolled: number }>(enrolChosen, [textArray(leadIds), sequenceId]);
   return rows[0]?.enrolled ?? 0;

@@ -5,7 +5,10 @@ import { lockEnrollments } from "./pause.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
-export type StopReason = "OPTED_OUT" | "REPLIED" | "OPERATOR" | "SEQUENCE_ARCHIVED";
+const STOP_REASONS = ["OPTED_OUT", "REPLIED", "NO_CONSENT", "OPERATOR", "SEQUENCE_ARCHIVED", "ERASED"] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+export const isStopReason = (reason: string | null): reason is StopReason => STOP_REASONS.some((known) => known === reason);
 
 const stop = `
   WITH open AS MATERIALIZED (

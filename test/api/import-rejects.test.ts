@@ -13,6 +13,7 @@ import { createImportHandler } from "../../src/leads/import-http.ts";
 import { createRejectsHandler } from "../../src/leads/rejects-http.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { addWorkspace, query, silent } from "../support/factories.ts";
+import { testOptOutHash } from "../support/opt-out-hash.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -23,7 +24,7 @@ let url: string;
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
     const bell = createBell();
-    importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity() });
+    importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
     const tokens = createTokens({ pool, clock: systemClock });
     http = await listen("127.0.0.1", 0, (error) => expect.unreachable(String(error)));
     http.open({ requests: { "/imports/leads": createImportHandler({ pool, tokens, importer }), "/imports/leads/": createRejectsHandler({ pool, tokens }) }, upgrades: {} });

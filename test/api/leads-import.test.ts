@@ -10,6 +10,7 @@ import { createImportHandler } from "../../src/leads/import-http.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { eventually } from "../support/eventually.ts";
 import { one, query, silent } from "../support/factories.ts";
+import { testOptOutHash } from "../support/opt-out-hash.ts";
 import { testServer, type Answer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -20,7 +21,7 @@ let url: string;
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
     const bell = createBell();
-    importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity() });
+    importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
     const tokens = createTokens({ pool, clock: systemClock });
     const handle = createImportHandler({ pool, tokens, importer });
     http = createServer({ requestTimeout: 0 }, (request, response) => void handle(request, response));

@@ -219,7 +219,7 @@ describe("a node", () => {
     const ended = await query(pool, "SELECT status, stop_reason, count(*) FROM enrollments GROUP BY 1, 2 ORDER BY 1, 2");
     expect(ended).toEqual([
       { status: "COMPLETED", stop_reason: null, count: 2 },
-      { status: "STOPPED", stop_reason: "OPERATOR", count: 2 },
+      { status: "STOPPED", stop_reason: "ERASED", count: 2 },
       { status: "STOPPED", stop_reason: "OPTED_OUT", count: 2 },
     ]);
   });

@@ -10,6 +10,7 @@ import { cancelImport, failAbandonedImports, importsById, type LeadImport } from
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { addWorkspace, one, query, silent } from "../support/factories.ts";
+import { testOptOutHash } from "../support/opt-out-hash.ts";
 
 let database: TestDatabase;
 let db: WorkspaceDb;
@@ -23,7 +24,7 @@ afterAll(() => database.drop());
 beforeEach(async () => {
   db = workspaceDb(database.pool, await addWorkspace(database.pool));
   bell = createBell();
-  importer = createImporter({ pool: database.pool, bell, clock: systemClock, logger: silent, process: processIdentity() });
+  importer = createImporter({ pool: database.pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
   return () => importer.stop();
 });
 

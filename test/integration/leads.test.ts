@@ -7,13 +7,14 @@ import { createLead, leadsById, updateLead } from "../../src/leads/service.ts";
 import { setLeadTriggers } from "../../src/leads/set-triggers.ts";
 import { triggerStates } from "../../src/leads/trigger-states.ts";
 import { upsertLeads } from "../../src/leads/upsert.ts";
-import type { Lead, LeadDeps } from "../../src/leads/write.ts";
+import type { Lead, NumberDeps } from "../../src/leads/write.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { addDevice, addSequence, addWorkspace, enrolAll, one, query } from "../support/factories.ts";
+import { testOptOutHash } from "../support/opt-out-hash.ts";
 
 let database: TestDatabase;
 let db: WorkspaceDb;
-let deps: LeadDeps;
+let deps: NumberDeps;
 let rung: number;
 
 beforeAll(async () => {
@@ -25,7 +26,7 @@ beforeEach(async () => {
   const bell = createBell();
   rung = 0;
   bell.listen("enrollment", () => rung++);
-  deps = { db, bell };
+  deps = { db, bell, optOutHash: testOptOutHash };
 });
 
 const value = <T>(result: Result<T>): T => {

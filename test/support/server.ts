@@ -18,6 +18,7 @@ import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { createLogger } from "../../src/lib/logger.ts";
 import { createSealer } from "../../src/lib/sealing.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
+import { testOptOutHash } from "./opt-out-hash.ts";
 
 /** What a query answered: each test reads what it asked for. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -63,7 +64,7 @@ export async function testServer(
   };
   const given = typeof services === "function" ? await services(database) : services;
   const logger = createLogger("error", { write: (line: string) => void log.push(line) });
-  const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity() });
+  const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity(), optOutHash: testOptOutHash });
   const server = createGraphqlServer({
     pool,
     tokens: createTokens({ pool, clock }),
@@ -76,6 +77,7 @@ export async function testServer(
       importer,
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
       sealer: createSealer([Buffer.alloc(32, 7)]),
+      optOutHash: testOptOutHash,
       minStepDelayHours: 1,
       version: "0.0.0-test",
       ...given,

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, foreignKey, index, integer, jsonb, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
-import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
+import { bigint, check, foreignKey, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { bytea, createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 export const leads = pgTable(
   "leads",
@@ -64,6 +64,28 @@ export const enrollmentQueue = pgTable(
     trigger: text("trigger").notNull(),
   },
   (table) => [index("enrollment_queue_workspace_id").on(table.workspaceId, table.id)],
+);
+
+/** Who had opted out before being erased: a keyed hash of the number, of which nobody can tell whose it is, but whether one that comes back is it. */
+export const keptOptOuts = pgTable(
+  "kept_opt_outs",
+  { workspaceId: workspaceId(), hash: bytea("hash").notNull() },
+  (table) => [primaryKey({ columns: [table.workspaceId, table.hash] })],
+);
+
+/** Leads that SQL wrote, in workspaces with opt-outs of erased people: not enrolled until their numbers have been held against those. */
+export const unscreenedLeads = pgTable("unscreened_leads", { leadId: uuid("lead_id").primaryKey(), workspaceId: uuid("workspace_id").notNull() });
+
+/** Leads that are gone. What an attempt under way writes of one after it was erased is removed by a sweep, a while later. */
+export const erasures = pgTable(
+  "erasures",
+  {
+    leadId: uuid("lead_id").primaryKey(),
+    workspaceId: uuid("workspace_id").notNull(),
+    erasedAt: instant("erased_at").notNull().default(sql`clock_timestamp()`),
+    sweptAt: instant("swept_at"),
+  },
+  (table) => [index("erasures_unswept").on(table.erasedAt).where(sql`swept_at IS NULL`)],
 );
 
 export const leadImports = pgTable(

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, check, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
 import type { Greeting } from "../../messages/greeting.ts";
 import { bytea, createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
@@ -20,6 +20,8 @@ export const workspaces = pgTable("workspaces", {
   capHours: integer("cap_hours"),
   /** At most so many attempts in any hour, over all devices. */
   hourlyCeiling: integer("hourly_ceiling"),
+  /** Only who has agreed, as far as is recorded, is written to. */
+  requireConsent: boolean("require_consent").notNull().default(false),
   /** Incoming words that opt out. */
   stopWords: text("stop_words").array().notNull().default(sql`'{stop,unsubscribe,berhenti,henti,batal}'`),
   /** What who has opted out by such a word is told, once; nothing where null. */

@@ -13,6 +13,8 @@ const MAX_REMEMBERED = 50_000;
 export interface Numbers {
   /** Whether a number is on WhatsApp, by what is known in the workspace; asks with `lookUp` where nothing is. Rejects where that cannot be told. */
   isPresent(workspaceId: string, phone: string, lookUp: () => Promise<boolean>): Promise<boolean>;
+  /** Nothing is remembered in this process any more; what Postgres knows stays. */
+  clear(): void;
 }
 
 type Known = { readonly isPresent: boolean; readonly checkedAt: number };
@@ -52,5 +54,6 @@ export function createNumbers({ pool, clock }: { readonly pool: pg.Pool; readonl
       await keep(workspaceId, phone, isPresent);
       return isPresent;
     },
+    clear: () => remembered.clear(),
   };
 }

@@ -36,6 +36,8 @@ export type WhatsappOptions = {
 export interface Whatsapp extends Transport {
   /** Works what was received into replies, until it is stopped. */
   start(): void;
+  /** Forgets what it remembers of people's numbers: somebody was erased. What is asked for next is read, or looked up, anew. */
+  forgetPeople(): void;
   stop(): Promise<void>;
 }
 
@@ -93,5 +95,10 @@ export function createWhatsapp(options: WhatsappOptions): Whatsapp {
     };
   };
 
-  return { open, start: inbox.start, stop: inbox.stop };
+  const forgetPeople = () => {
+    numbers.clear();
+    void caches.userDevicesCache.flushAll();
+  };
+
+  return { open, start: inbox.start, stop: inbox.stop, forgetPeople };
 }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { text } from "node:stream/consumers";
+import { cpuOf, cpuOfFamily, cpuOfMachine } from "./dispatch/processes.ts";
 
 const SAMPLE_MS = 200;
 const ROWS = 1_000_000;
@@ -34,11 +35,20 @@ export async function benchImport(rows = ROWS): Promise<void> {
     const secret = (await readFile(join(dataDir, "admin-token"), "utf8")).trim();
     const memory = watchMemory(server.pid ?? 0);
     print(`at rest: ${memory.peak()} MB`);
+    const postmaster = Number((await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8")).split("\n", 1)[0]);
+    const used = async () => ({ server: await cpuOf(server.pid ?? 0), postgres: await cpuOfFamily(postmaster), machine: await cpuOfMachine() });
     const timed = async (what: string, goal: number | undefined, run: () => Promise<string>) => {
-      const startedAt = performance.now();
+      const [before, startedAt] = [await used(), performance.now()];
       const answer = await run();
       const seconds = (performance.now() - startedAt) / 1000;
+      const after = await used();
+      const [serverUs, postgresUs] = [after.server - before.server, after.postgres - before.postgres];
+      const othersUs = after.machine.usedUs - before.machine.usedUs - serverUs - postgresUs;
       print(`${what}: ${Math.round(rows / seconds).toLocaleString("en")} rows/s (${seconds.toFixed(1)} s), peak ${memory.peak()} MB; ${answer}`);
+      print(
+        `  CPU per row: ${(serverUs / rows).toFixed(1)} µs of the server, ${(postgresUs / rows).toFixed(1)} µs of Postgres; others, the sender among them, had ` +
+          `${((othersUs / (after.machine.totalUs - before.machine.totalUs)) * 100).toFixed(0)} % of the machine`,
+      );
       if (goal !== undefined) judge(`${what}, at least ${goal.toLocaleString("en")} rows/s`, rows / seconds >= goal);
       return answer;
     };

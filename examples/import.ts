@@ -153,7 +153,7 @@ async function run(show: (state: State) => void): Promise<State | undefined> {
     refusal = errors.map(({ message }) => message).join("\n");
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    refusal = code === "ECONNREFUSED" ? `Nothing answers at ${url}: start the server first, with \`npm start\`.` : `The file could not be sent: ${message}`;
+    if (!isCancelled) refusal = code === "ECONNREFUSED" ? `Nothing answers at ${url}: start the server first, with \`npm start\`.` : `The file could not be sent: ${message}`;
   }
   return undefined;
 }
@@ -168,8 +168,9 @@ function report(end: State | undefined): void {
     console.log(`The refused rows, with their reasons, to be mended and imported again:\n  curl -H "Authorization: Bearer $TOKEN" -o rejects.csv ${url}${counts.rejects}`);
   }
   for (const { message } of end?.errors ?? []) console.error(message);
-  if (!end) console.error(isCancelled ? "Cancelled before anything was imported." : (refusal ?? "The connection broke off. What was imported stays; importing the file again does no harm."));
-  process.exitCode = isCancelled ? 130 : end?.status === "COMPLETED" ? 0 : 1;
+  if (!end) console.error(refusal ?? (counts ? "The connection broke off. What was imported stays; importing the file again does no harm." : "Nothing was imported."));
+  // Ctrl-C can come too late.
+  process.exitCode = end?.status === "COMPLETED" ? 0 : isCancelled ? 130 : 1;
 }
 
 const startedAt = performance.now();

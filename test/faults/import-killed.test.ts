@@ -135,3 +135,13 @@ test("npm run import: Ctrl-C cancels the import, and what is shown is what is th
     locker.release(true);
   }
 });
+
+test("npm run import: a server that dies is no end of an import, and the exit code is 1", async () => {
+  const file = join(dir, "cut.csv");
+  await writeFile(file, `phone,name\n${rows(200_000, 20_000_000)}`);
+  const before = (await query(database.pool, "SELECT FROM lead_imports")).length;
+  const { output, ended } = run(file);
+  await eventually(async () => (await query(database.pool, "SELECT FROM lead_imports")).length > before && output().includes(" %, "), "a bar");
+  await server.end("SIGKILL");
+  expect([await ended, output()]).toEqual([1, expect.stringContaining("The connection broke off. What was imported stays; importing the file again does no harm.")]);
+});

@@ -103,7 +103,11 @@ export async function countRows(tx: Tx, query: SQL): Promise<Count> {
   const counted = await tx.execute<{ total: string }>(sql`SELECT count(*) AS total FROM (${query} LIMIT ${EXACT_TO + 1}) AS rows`);
   const total = Number(counted.rows[0]?.total ?? 0);
   if (total <= EXACT_TO) return { total, isExact: true };
+  return { total: Math.max(await estimateRows(tx, query), EXACT_TO + 1), isExact: false };
+}
+
+/** How many rows the planner takes `query` to give. */
+export async function estimateRows(tx: Tx, query: SQL): Promise<number> {
   const explained = await tx.execute<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>(sql`EXPLAIN (FORMAT JSON) ${query}`);
-  const estimate = explained.rows[0]?.["QUERY PLAN"][0].Plan["Plan Rows"] ?? 0;
-  return { total: Math.max(estimate, EXACT_TO + 1), isExact: false };
+  return explained.rows[0]?.["QUERY PLAN"][0].Plan["Plan Rows"] ?? 0;
 }

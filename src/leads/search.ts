@@ -2,7 +2,7 @@
 // security does not bind. Below row-level security the indexes of triggers, attributes and text lie idle, because their operators are not leakproof.
 
 import { sql, type SQL } from "drizzle-orm";
-import { countRows, pageClauses, type Count, type Order, type Page, type Place } from "../db/pages.ts";
+import { countRows, estimateRows, pageClauses, type Count, type Order, type Page, type Place } from "../db/pages.ts";
 import type { Tx } from "../db/workspace.ts";
 
 export type Segment = {
@@ -19,6 +19,9 @@ export type FoundLead = { readonly id: string; readonly value: Place[0] };
 /** How far a list is read along before all that matches is gathered: a page of fifty is full by then where one lead in forty matches. */
 const WALKED = 2000;
 
+/** Where so large a part of all leads matches, walking on is the shorter way, however they are spread: gathering them reads them all. */
+const MOST = 0.35;
+
 /** A page of the leads that match, and one more. */
 export async function findLeads(tx: Tx, segment: Segment, page: Page, order: Order, isByCreation: boolean): Promise<readonly FoundLead[]> {
   const { where, orderBy, limit, value } = pageClauses(page, order);
@@ -34,9 +37,16 @@ export async function findLeads(tx: Tx, segment: Segment, page: Page, order: Ord
   }
   // GREATEST of one value is that value, and in no index: the planner cannot walk along the list after all.
   const unindexed = { ...order, id: sql`greatest(${order.id})`, ...(order.value && { value: sql`greatest(${order.value})` }) };
-  const gathered = await tx.execute<FoundLead>(sql`
-    SELECT id, ${value} AS value FROM own_leads AS leads WHERE ${conditions} AND ${where} ORDER BY ${pageClauses(page, unindexed).orderBy} LIMIT ${limit}`);
-  return gathered.rows;
+  const by = (await shareOf(tx, segment)) >= MOST ? orderBy : pageClauses(page, unindexed).orderBy;
+  const found = await tx.execute<FoundLead>(sql`SELECT id, ${value} AS value FROM own_leads AS leads WHERE ${conditions} AND ${where} ORDER BY ${by} LIMIT ${limit}`);
+  return found.rows;
+}
+
+/** How large a part of all leads matches, as the planner has it. */
+async function shareOf(tx: Tx, { conditions, isListed }: Segment): Promise<number> {
+  if (isListed) return 0;
+  const matching = await estimateRows(tx, sql`SELECT FROM own_leads AS leads WHERE ${conditions}`);
+  return matching / (await estimateRows(tx, sql`SELECT FROM own_leads`));
 }
 
 /** Planned as if all were to be counted, and stopped at what is exact: the planner would otherwise hope to meet so many soon, and read every lead where

@@ -137,15 +137,32 @@ const optionsFor = (delimiter: string): Options => ({
   skip_empty_lines: true,
 });
 
-/** The cells of a row's raw text. Where a quote is opened and not closed, each line is a row of its own, and its quotes are as they stand. */
-export function cellsOf(raw: string, delimiter: string): readonly (readonly string[])[] {
+type Rows = readonly (readonly string[])[];
+
+/** The cells of each row's raw text; where a quote is opened and not closed, each line is a row of its own, with its quotes as they stand. */
+export function cellsOf(raws: readonly string[], delimiter: string): readonly Rows[] {
+  // A parser for each row takes 20 µs, and memory: 80 MB for a million. Those without quotes need none, all others share one.
+  const quoted = raws.filter((raw) => raw.includes('"'));
+  const together = parsedTogether(quoted, delimiter);
+  const parsed = new Map(quoted.map((raw, index) => [raw, together?.[index] ?? parsedAlone(raw, delimiter)]));
+  return raws.map((raw) => parsed.get(raw) ?? [raw.split(delimiter)]);
+}
+
+/** Undefined where one of them has taken in the next: then they are not what they were. */
+function parsedTogether(raws: readonly string[], delimiter: string): readonly Rows[] | undefined {
   try {
-    const rows = parseWhole(raw, optionsFor(delimiter));
-    if (rows.length === 1 && !rows[0]?.some(isStray)) return rows;
+    const parsed: unknown = parseWhole(raws.join("\n"), { ...optionsFor(delimiter), record_delimiter: "\n", raw: true });
+    const rows = parsed as { raw: string; record: string[] }[];
+    const isWhole = rows.length === raws.length && rows.every(({ raw, record }, index) => raw.replace(OUTER_BREAKS, "") === raws[index] && !record.some(isStray));
+    return isWhole ? rows.map(({ record }) => [record]) : undefined;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
+    return undefined;
   }
-  return raw.split(/\r\n|\r|\n/).map((line) => line.split(delimiter));
+}
+
+function parsedAlone(raw: string, delimiter: string): Rows {
+  return parsedTogether([raw], delimiter)?.[0] ?? raw.split(/\r\n|\r|\n/).map((line) => line.split(delimiter));
 }
 
 type RowParser = {

@@ -11,12 +11,13 @@ import { importsById, type LeadImport } from "./import-state.ts";
 
 export type RejectsFile = { readonly fileName: string; readonly content: AsyncIterable<string> };
 
-const ROWS_AT_A_TIME = 1000;
+/** Rows can be 64 KB long. */
+const ROWS_AT_A_TIME = 250;
 
 /** Without it spreadsheets read UTF-8 as something else, and what they save then is broken. */
 const BYTE_ORDER_MARK = "\uFEFF";
 
-/** Null where there is no such import. The content is read as it is taken, a thousand rows at a time. */
+/** Null where there is no such import. The content is read as it is taken, some hundred rows at a time. */
 export async function rejectsFile(db: WorkspaceDb, importId: string): Promise<RejectsFile | null> {
   const [found] = await importsById(db, [importId]);
   return found ? { fileName: `${found.fileName.replace(/\.csv$/i, "")}.rejects.csv`, content: contentOf(db, found) } : null;
@@ -33,7 +34,8 @@ async function* contentOf(db: WorkspaceDb, { id, header, delimiter }: LeadImport
     const last = rejects.at(-1);
     if (!last) return;
     after = last.id;
-    yield rejects.flatMap(({ line, reason, raw }) => cellsOf(raw, delimiter).map((cells, index) => row([String(line + index), reason, ...own(cells)]))).join("");
+    const parsed = cellsOf(rejects.map(({ raw }) => raw), delimiter);
+    yield rejects.flatMap(({ line, reason }, nth) => parsed[nth]?.map((cells, index) => row([String(line + index), reason, ...own(cells)])) ?? []).join("");
   }
 }
 

@@ -70,17 +70,18 @@ describe("openCsv", () => {
 });
 
 describe("cellsOf", () => {
-  test("is what the stream made of the row", async () => {
-    const { rows, delimiter } = await readAll('phone;name\n1;"a; ""b"""\n2;Mohd "Mat" Ali\n3;"x\ny";more;cells\n');
-    for (const { raw, cells } of rows) expect(cellsOf(raw, delimiter)).toEqual([cells]);
+  test("is what the stream made of the rows", async () => {
+    const { rows, delimiter } = await readAll('phone;name\n1;"a; ""b"""\n2;Mohd "Mat" Ali\n3;"x\r\ny";more;cells\n4;plain\n4;plain\n');
+    expect(cellsOf(rows.map(({ raw }) => raw), delimiter)).toEqual(rows.map(({ cells }) => [cells]));
   });
 
-  test("takes each line by itself where a quote is opened and not closed", () => {
-    expect(cellsOf('1,"Ali,\n2,"Bob"', ",")).toEqual([["1", '"Ali', ""], ["2", '"Bob"']]);
-    expect(cellsOf('1,"Ali', ",")).toEqual([["1", '"Ali']]);
+  test("takes each line by itself where a quote is opened and not closed, and lets it spoil no other row", () => {
+    const raws = ['1,"Ali,\n2,"Bob"', '3,"ok, too"', '4,"Ali', '5,"x"', "", "6,y"];
+    expect(cellsOf(raws, ",")).toEqual([[["1", '"Ali', ""], ["2", '"Bob"']], [["3", "ok, too"]], [["4", '"Ali']], [["5", "x"]], [[""]], [["6", "y"]]]);
   });
 
-  test.prop([fc.string({ unit: "binary" }), fc.constantFrom(",", ";", "\t")])("never throws", (raw, delimiter) => {
-    expect(Array.isArray(cellsOf(raw, delimiter))).toBe(true);
+  const raw = fc.array(fc.constantFrom("a", '"', ",", ";", "\n", "\r\n", "\r", " ", "\uFEFF"), { maxLength: 12 }).map((parts) => parts.join("").replace(/^[\r\n]+|[\r\n]+$/g, ""));
+  test.prop([fc.array(raw, { maxLength: 6 }), fc.constantFrom(",", ";")])("gives for each row what it gives for it alone", (raws, delimiter) => {
+    expect(cellsOf(raws, delimiter)).toEqual(raws.flatMap((one) => cellsOf([one], delimiter)));
   });
 });

@@ -117,6 +117,16 @@ export type SequenceStepInput = {
   trigger: string;
   /** The sequence's where it is left out. */
   triggerDelayHours?: number | null | undefined;
+  /** Texts that stand in for the step's own, each for a share of the leads. At most 10. */
+  variants?: Array<StepVariantInput>;
+};
+
+export type StepVariantInput = {
+  /** What its results are counted under; unique in its step. */
+  name: string;
+  /** Percent of the leads, 1 to 100. What all variants leave gets the step's own text. */
+  share: number;
+  text: string;
 };
 
 export type Transport =

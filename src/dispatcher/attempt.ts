@@ -12,6 +12,8 @@ export type AttemptRequest = {
   readonly attemptId: string;
   readonly deviceId: string;
   readonly text: string;
+  /** Of the step's, that the text is of; null where the step has none. */
+  readonly variant: string | null;
   /** What the text was rendered from. */
   readonly revision: number;
   /** Its workspace had a frequency cap or an hourly ceiling when it was claimed. */
@@ -50,11 +52,11 @@ const attempt = (rations: string, hasRation: string) => `
     SELECT FROM nodes WHERE id = $1              -- that was paused finds it gone. Without the lock an attempt committed 0.8 s after the takeover
        FOR KEY SHARE),                           -- (measured).
   wanted AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[]) WITH ORDINALITY AS w(flow_id, attempt_id, device_id, text, revision, place)),${rations}
+    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[]) WITH ORDINALITY AS w(flow_id, attempt_id, device_id, text, revision, variant, place)),${rations}
   attempted AS (
     UPDATE flows f
        SET queued = false, status = 'PROCESSING', attempt_id = w.attempt_id, attempted_at = coalesce(f.attempted_at, clock_timestamp()),
-           device_id = w.device_id, node_id = $1, text = w.text
+           device_id = w.device_id, node_id = $1, text = w.text, variant = w.variant
       FROM wanted w, leads l, enrollments e, lanes a, sequences s, workspaces o
      WHERE f.id = w.flow_id AND l.id = f.lead_id AND e.id = f.enrollment_id AND a.id = f.lane_id AND s.id = f.sequence_id AND o.id = f.workspace_id
        AND EXISTS (SELECT FROM lease)
@@ -107,6 +109,7 @@ export async function attemptFlows(pool: pg.Pool, nodeId: string, requests: read
       plainColumn(requests, (request) => request.deviceId),
       textArray(requests.map((request) => request.text)),
       plainColumn(requests, (request) => request.revision),
+      textArray(requests.map((request) => request.variant)),
     ],
   });
   const hindered = new Map(rows.map((row) => [row.flow_id, row]));

@@ -62,7 +62,7 @@ const claim = `
                 ELSE f.bound_device_id IS NULL OR f.bound_device_id NOT IN (SELECT id FROM busy) END),
   picked AS (
     SELECT * FROM (SELECT d.*, row_number() OVER (PARTITION BY d.source_id, d.bound_device_id ORDER BY d.due_wall, d.flow_id) AS turn FROM due d) AS d WHERE d.turn <= d.takes)
-  SELECT r.source_id, r.reached, p.flow_id AS id, p.workspace_id, p.bound_device_id, p.lane_id, p.sequence_id, p.step_id, p.phone, p.name, p.niche, p.attributes, p.replied_device_id
+  SELECT r.source_id, r.reached, p.flow_id AS id, p.workspace_id, p.bound_device_id, p.id AS lead_id, p.lane_id, p.sequence_id, p.step_id, p.phone, p.name, p.niche, p.attributes, p.replied_device_id
     FROM (SELECT source_id, CASE WHEN count(*) >= $8::int THEN min(last_replied_at) END AS reached FROM page GROUP BY source_id) AS r
     LEFT JOIN picked p ON p.source_id = r.source_id
    ORDER BY p.due_wall, p.flow_id`;

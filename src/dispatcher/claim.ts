@@ -4,6 +4,7 @@
 import type pg from "pg";
 import { plainArray, plainColumn } from "../db/arrays.ts";
 import type { Greeter } from "../messages/greeting.ts";
+import { type Variant, variantFor } from "../messages/variants.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 import { SLOTS, type Slice } from "./slices.ts";
 
@@ -21,6 +22,8 @@ export type ClaimedFlow = {
   readonly isRationed: boolean;
   /** Null where the step was removed while the lead waited on it. */
   readonly template: string | null;
+  /** The name of the step's variant that the template is; empty for the step's own text where it has variants, null where it has none. */
+  readonly variant: string | null;
   /** Null where its sequence does not greet. */
   readonly greeter: LocalGreeter | null;
   /** Its sequence's texts vary. */
@@ -90,7 +93,7 @@ const claim = `
          ORDER BY f.due_at, f.id LIMIT s.depth) AS d),
   picked AS (
     SELECT * FROM (SELECT d.*, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.due_wall, d.id) AS turn FROM due d) AS d WHERE d.turn <= d.wanted)
-  SELECT p.id, p.workspace_id, p.bound_device_id, p.lane_id, p.sequence_id, p.step_id, p.is_last, p.turn = p.wanted AS is_full, ${RECIPIENT}
+  SELECT p.id, p.workspace_id, p.bound_device_id, p.lead_id, p.lane_id, p.sequence_id, p.step_id, p.is_last, p.turn = p.wanted AS is_full, ${RECIPIENT}
     FROM picked p
     LEFT JOIN LATERAL (                                             -- closed (OFFSET 0): looked up by key, where a join read a million leads.
       SELECT phone, name, niche, nullif(attributes, '{}') AS attributes, replied_device_id FROM leads WHERE id = p.lead_id OFFSET 0) AS l ON true   -- LEFT: SQL may have deleted it
@@ -99,7 +102,7 @@ const claim = `
 // Asked once per step, not once per flow: ten thousand flows have a hundred texts between them. Text and revision are of one moment, so that a text from
 // before an edit is known as such.
 const steps = `
-  SELECT w.step_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, s.greeting, s.visible_variation,
+  SELECT w.step_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, st.variants, s.greeting, s.visible_variation,
          o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
     FROM unnest($1::uuid[], $2::uuid[]) AS w(step_id, sequence_id) JOIN sequences s ON s.id = w.sequence_id JOIN workspaces o ON o.id = s.workspace_id LEFT JOIN sequence_steps st ON st.id = w.step_id`;
 
@@ -116,6 +119,7 @@ export type ClaimedRow = {
   id: string;
   workspace_id: string;
   bound_device_id: string | null;
+  lead_id: string;
   lane_id: number;
   sequence_id: string;
   step_id: string;
@@ -132,6 +136,7 @@ type Step = {
   max_delay_seconds: number;
   revision: number;
   message_text: string | null;
+  variants: readonly Variant[] | null;
   greeting: boolean;
   visible_variation: boolean;
   is_rationed: boolean;
@@ -190,13 +195,19 @@ export async function withSteps(pool: pg.Pool, rows: readonly ClaimedRow[]): Pro
       maxDelaySeconds: step.max_delay_seconds,
       revision: step.revision,
       isRationed: step.is_rationed,
-      template: step.message_text,
+      ...textFor(step, row.lead_id),
       greeter: greeterOf.get(row.lane_id) ?? null,
       isVaried: step.visible_variation,
       lead: row.phone === null ? null : { phone: row.phone, name: row.name, niche: row.niche, attributes: row.attributes ?? NO_ATTRIBUTES },
     });
   }
   return flows;
+}
+
+function textFor({ step_id, message_text, variants }: Step, leadId: string): Pick<ClaimedFlow, "template" | "variant"> {
+  if (variants === null || variants.length === 0) return { template: message_text, variant: null };
+  const variant = variantFor(variants, step_id, leadId);
+  return variant ? { template: variant.text, variant: variant.name } : { template: message_text, variant: "" };
 }
 
 async function greetersOf(pool: pg.Pool, laneIds: ReadonlySet<number>): Promise<ReadonlyMap<number, LocalGreeter>> {

@@ -64,6 +64,11 @@ FlowRef.implement({
       resolve: ({ deviceId, boundDeviceId }) => deviceId ?? boundDeviceId,
     }),
     text: t.exposeString("text", { nullable: true, description: "The text as it was sent." }),
+    variant: t.string({
+      nullable: true,
+      description: "The name of the step's variant that was sent. Null for the step's own text.",
+      resolve: ({ variant }) => variant || null,
+    }),
     messageId: t.string({
       nullable: true,
       description: "Known before the attempt, so that acknowledgements find their flow even after a crash.",

@@ -21,7 +21,7 @@ export async function loadGraph(client: Queryable, workspaceId: string): Promise
   );
   const steps = await client.query<StepRow>(
     `SELECT id, sequence_id AS "sequenceId", day_number AS "dayNumber", trigger, next_trigger AS "nextTrigger",
-            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text
+            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text, variants
        FROM sequence_steps WHERE workspace_id = $1 ORDER BY day_number, id`,
     [workspaceId],
   );

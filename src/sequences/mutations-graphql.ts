@@ -4,6 +4,14 @@ import { FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { activateSequence, archiveSequence, createSequence, pauseSequence, updateSequence } from "./service.ts";
 import { createSequenceStep, deleteSequenceStep, updateSequenceStep, type WrittenStep } from "./steps.ts";
 
+const StepVariantInput = builder.inputType("StepVariantInput", {
+  fields: (t) => ({
+    name: t.string({ required: true, description: "What its results are counted under; unique in its step." }),
+    share: t.int({ required: true, description: "Percent of the leads, 1 to 100. What all variants leave gets the step's own text." }),
+    text: t.string({ required: true }),
+  }),
+});
+
 const SequenceStepInput = builder.inputType("SequenceStepInput", {
   fields: (t) => ({
     id: t.globalID({ for: [SequenceStepRef], description: "Keeps a step's identity when a sequence's list of steps is replaced." }),
@@ -13,6 +21,7 @@ const SequenceStepInput = builder.inputType("SequenceStepInput", {
     triggerDelayHours: t.float({ description: "The sequence's where it is left out." }),
     isEntryPoint: t.boolean({ required: true, defaultValue: false }),
     text: t.string({ required: true }),
+    variants: t.field({ type: [StepVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the step's own, each for a share of the leads. At most 10." }),
   }),
 });
 
@@ -25,6 +34,7 @@ const UpdateSequenceStepInput = builder.inputType("UpdateSequenceStepInput", {
     triggerDelayHours: t.float(),
     isEntryPoint: t.boolean(),
     text: t.string(),
+    variants: t.field({ type: [StepVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
   }),
 });
 

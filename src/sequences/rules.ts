@@ -5,6 +5,7 @@ import { invalid, type UserError } from "../lib/errors.ts";
 import { excerpt } from "../lib/text.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { templateProblems } from "../messages/template.ts";
+import { type Variant, variantProblems } from "../messages/variants.ts";
 import { areQuietThroughout, shownTime, type QuietHours } from "./schedule.ts";
 import { findLongestChain, findLoops, findUnreachable, stepGraph, type StepGraph } from "./step-graph.ts";
 
@@ -17,6 +18,7 @@ export type RuleStep = {
   readonly triggerDelayHours: number | null;
   readonly isEntryPoint: boolean;
   readonly text: string;
+  readonly variants: readonly Variant[];
 };
 
 export type RuleSequence = {
@@ -150,6 +152,10 @@ function stepProblems(step: RuleStep, name: string, index: number, { minStepDela
     problems.push(problem("triggerDelayHours", `the hours to wait before the next step are ${step.triggerDelayHours}; ${right}.`));
   }
   for (const sentence of templateProblems(step.text)) problems.push(problem("text", sentence));
+  for (const wrong of variantProblems(step.variants)) {
+    const error = problem("variants", wrong.problem);
+    problems.push({ ...error, field: [...(error.field ?? []), ...wrong.field] });
+  }
   return problems;
 }
 

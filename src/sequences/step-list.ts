@@ -3,6 +3,7 @@ import { sequenceSteps } from "../db/tables/sequences.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { takenByArchived, takenError } from "./graph-change.ts";
+import type { Variant } from "../messages/variants.ts";
 import type { RuleStep } from "./rules.ts";
 
 type Optional<T> = T | null | undefined;
@@ -15,6 +16,7 @@ export type StepInput = {
   readonly triggerDelayHours?: Optional<number>;
   readonly isEntryPoint: boolean;
   readonly text: string;
+  readonly variants?: Optional<readonly Variant[]>;
 };
 
 /** Steps that are not rows yet. */
@@ -36,6 +38,7 @@ export const toRuleStep = (input: StepInput, id = NO_ID): RuleStep => ({
   triggerDelayHours: input.triggerDelayHours ?? null,
   isEntryPoint: input.isEntryPoint,
   text: input.text,
+  variants: input.variants ?? [],
 });
 
 export const MAX_STEPS = 500;
@@ -81,7 +84,12 @@ export async function stepProblemsOfInput(
   });
 }
 
-const toRow = ({ id: _id, text, ...step }: RuleStep) => ({ ...step, messageText: text });
+export const toRow = ({ id: _id, text, variants, ...step }: RuleStep) => ({
+  ...step,
+  messageText: text,
+  // In this order of fields, whoever wrote them.
+  variants: variants.map((variant) => ({ name: variant.name.trim(), share: variant.share, text: variant.text })),
+});
 
 type Replacement = {
   readonly workspaceId: string;

@@ -3,11 +3,12 @@ import { idempotent } from "../access/idempotency.ts";
 import { sequenceSteps } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import type { Variant } from "../messages/variants.ts";
 import { changeGraph, changeProblems, takenByArchived, takenError, type SequenceWrites } from "./graph-change.ts";
 import type { GraphSequence } from "./graph.ts";
 import type { RuleStep } from "./rules.ts";
 import { missing } from "./service.ts";
-import { MAX_STEPS, toRuleStep, type StepInput } from "./step-list.ts";
+import { MAX_STEPS, toRow, toRuleStep, type StepInput } from "./step-list.ts";
 
 type Optional<T> = T | null | undefined;
 
@@ -40,10 +41,9 @@ export async function createSequenceStep(
         index: current.steps.length,
       });
       if (problems.length > 0) return refused(...problems);
-      const { id: _none, text, ...rest } = step;
       const [created] = await tx
         .insert(sequenceSteps)
-        .values({ ...rest, messageText: text, workspaceId: db.id, sequenceId })
+        .values({ ...toRow(step), workspaceId: db.id, sequenceId })
         .returning({ id: sequenceSteps.id });
       if (!created) throw new Error("an insert returned no row");
       return ok({ stepId: created.id, sequenceId });
@@ -58,6 +58,8 @@ export type StepChange = {
   readonly triggerDelayHours?: Optional<number>;
   readonly isEntryPoint?: Optional<boolean>;
   readonly text?: Optional<string>;
+  /** Null or none: it has no variants any more. */
+  readonly variants?: Optional<readonly Variant[]>;
 };
 
 export async function updateSequenceStep(writes: SequenceWrites, id: string, change: StepChange): Promise<Result<WrittenStep>> {
@@ -71,14 +73,10 @@ export async function updateSequenceStep(writes: SequenceWrites, id: string, cha
     const { current, index, step } = found;
     // Null clears the next trigger and the step's own delay; what is left out stays.
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    const changed: RuleStep = { ...step, ...given };
+    const changed: RuleStep = { ...step, ...given, variants: change.variants === undefined ? step.variants : (change.variants ?? []) };
     const problems = await stepChangeProblems(tx, writes, graph, { current, steps: current.steps.with(index, changed), index });
     if (problems.length > 0) return refused(...problems);
-    const { id: _id, text, ...rest } = changed;
-    await tx
-      .update(sequenceSteps)
-      .set({ ...rest, messageText: text })
-      .where(eq(sequenceSteps.id, id));
+    await tx.update(sequenceSteps).set(toRow(changed)).where(eq(sequenceSteps.id, id));
     return ok({ stepId: id, sequenceId: current.id });
   });
 }

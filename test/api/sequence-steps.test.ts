@@ -47,6 +47,19 @@ describe("steps one by one", () => {
     );
   });
 
+  test.each([
+    ["deep", "{a|".repeat(1000) + "b" + "}".repeat(1000), /nests braces more than 10 deep; flatten it/],
+    ["wide", "{a|b|c|d|e|f|g|h}".repeat(200), /has 1600 alternatives; at most 500 are allowed/],
+    ["long", "{a|b} ".repeat(1000), /longer than 4096 characters; shorten it/],
+    ["never closed", "{".repeat(4000), /nests braces more than 10 deep; flatten it/],
+  ])("a spintax bomb is refused when it is saved, with the reason: %s", async (_what, text, reason) => {
+    const { sequence } = await calls.create({});
+    await calls.refused(
+      () => calls.createStep(sequence.id, step("a", null, { text })),
+      [{ code: "INVALID", message: expect.stringMatching(reason), field: ["input", "text"] }],
+    );
+  });
+
   test("keep an active sequence whole", async () => {
     const { sequence } = await calls.create({ steps: [entry("a", "b"), step("b", null, { dayNumber: 2 })] });
     await calls.activate(sequence.id);

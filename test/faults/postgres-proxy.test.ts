@@ -26,10 +26,10 @@ afterEach(async () => {
 });
 afterAll(() => db.drop());
 
-async function connected(): Promise<pg.Client> {
+async function connected(connectionTimeoutMillis = 10_000): Promise<pg.Client> {
   const url = new URL(db.url);
   url.port = String(proxy.port);
-  const opened = new pg.Client({ connectionString: url.href, connectionTimeoutMillis: 300 });
+  const opened = new pg.Client({ connectionString: url.href, connectionTimeoutMillis });
   opened.on("error", () => {});
   await opened.connect();
   return opened;
@@ -92,7 +92,7 @@ describe("the proxy", () => {
     await note(1);
     proxy.fallSilent();
     const unanswered = note(2);
-    await expect(connected()).rejects.toThrow("timeout");
+    await expect(connected(300)).rejects.toThrow("timeout");
     proxy.heal();
     const fresh = await connected();
     expect((await fresh.query("SELECT 1")).rowCount).toBe(1);

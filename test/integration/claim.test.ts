@@ -42,6 +42,7 @@ test("gives what rendering and pace need, and writes nothing", async () => {
       revision,
       isRationed: false,
       template: "Hi {{name}}",
+      variant: null,
       greeter: null,
       isVaried: false,
       lead: { phone, name: "Aina", niche: "yoga", attributes: { city: "Ipoh" } },

@@ -36,6 +36,7 @@ export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest 
   attemptId: randomUUID(),
   deviceId,
   text: `Text of ${flow.id}`,
+  variant: null,
   revision: flow.revision,
   isRationed: flow.is_rationed,
 });

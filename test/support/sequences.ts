@@ -11,6 +11,7 @@ type Step = {
   text?: string;
   id?: string;
   triggerDelayHours?: number;
+  variants?: readonly Readonly<Record<string, unknown>>[];
 };
 
 const SEQUENCE =

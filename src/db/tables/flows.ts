@@ -39,6 +39,8 @@ export const flows = pgTable(
     deviceId: uuid("device_id"),
     nodeId: uuid("node_id"),
     text: text("text"),
+    /** The variant that was sent, written with the text; empty for the step's own text where it had variants. Null where it had none. */
+    variant: text("variant"),
     settledAt: instant("settled_at"),
     sentAt: instant("sent_at"),
     deliveredAt: instant("delivered_at"),
@@ -54,6 +56,7 @@ export const flows = pgTable(
     index("flows_bound_device").on(table.boundDeviceId, table.dueAt, table.id).where(sql`queued AND bound_device_id IS NOT NULL`),
     index("flows_retries").on(table.id).where(sql`retry_count > 0`),
     index("flows_failed").on(table.failedAt, table.id).where(sql`failed_at IS NOT NULL`),
+    index("flows_variant").on(table.stepId, table.variant).where(sql`variant IS NOT NULL`),
     check("flows_status", sql`status IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED', 'CANCELLED')`),
   ],
 );

@@ -1,0 +1,4 @@
+ALTER TABLE "flows" ADD COLUMN "variant" text;--> statement-breakpoint
+ALTER TABLE "sequence_steps" ADD COLUMN "variants" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
+CREATE INDEX "flows_variant" ON "flows" USING btree ("step_id","variant") WHERE variant IS NOT NULL;--> statement-breakpoint
+ALTER TABLE "sequence_steps" ADD CONSTRAINT "sequence_steps_variants" CHECK ("sequence_steps"."variants" = jsonb_path_query_array("sequence_steps"."variants", 'strict $[*] ? (@.name.type() == "string" && @.name != "" && @.text.type() == "string" && @.share >= 1 && @.share <= 100)', '{}', true));

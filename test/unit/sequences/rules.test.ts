@@ -13,6 +13,7 @@ const step = (trigger: string, nextTrigger: string | null = null, over: Partial<
   isEntryPoint: false,
   text: "Hi {{name}}",
   variants: [],
+  branches: [],
   ...over,
 });
 
@@ -30,6 +31,7 @@ const sequence = (steps: readonly RuleStep[], over: Partial<RuleSequence> = {}):
   scheduleToleranceMinutes: 10,
   timeZone: null,
   noDeviceGraceMinutes: 0,
+  stopOnReply: true,
   quietHours: null,
   steps,
   ...over,

@@ -40,7 +40,7 @@ export function branchProblems(branches: readonly Branch[], { stopOnReply }: { r
 
 /** The same for the same condition, in whichever order it was written. */
 function keyOf({ condition, value }: Branch): string {
-  const niches = condition === "NICHE_IN" && Array.isArray(value?.["niches"]) ? value["niches"].toSorted() : undefined;
+  const niches = condition === "NICHE_IN" && Array.isArray(value?.["niches"]) ? value["niches"].map(String).toSorted((a, b) => (a < b ? -1 : 1)) : undefined;
   return JSON.stringify([condition, niches ?? Object.entries(value ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 

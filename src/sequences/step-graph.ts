@@ -19,7 +19,7 @@ type Node = {
 export type StepGraph = { readonly own: readonly Node[]; readonly all: readonly Node[]; readonly byTrigger: ReadonlyMap<string, Node> };
 
 /** Every trigger that a step leads to, each once. */
-export const nextTriggersOf = ({ nextTrigger, branches }: Pick<GraphStep, "nextTrigger" | "branches">): string[] => [
+const nextTriggersOf = ({ nextTrigger, branches }: Pick<GraphStep, "nextTrigger" | "branches">): string[] => [
   ...new Set([...branches.map((branch) => branch.nextTrigger), nextTrigger].filter((trigger) => trigger !== null)),
 ];
 

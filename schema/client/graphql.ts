@@ -4,6 +4,14 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+export type BranchCondition =
+  | 'ATTRIBUTE_EQUALS'
+  | 'NICHE_IN'
+  /** Has read this step's message. */
+  | 'READ'
+  /** Has replied since this step was sent. */
+  | 'REPLIED_SINCE';
+
 export type CreateDeviceInput = {
   dailyLimit?: number;
   hourlyLimit?: number;
@@ -108,6 +116,8 @@ export type SequenceStatus =
   | 'PAUSED';
 
 export type SequenceStepInput = {
+  /** At most 10. */
+  branches?: Array<StepBranchInput>;
   dayNumber: number;
   /** Keeps a step's identity when a sequence's list of steps is replaced. */
   id?: string | number | null | undefined;
@@ -119,6 +129,13 @@ export type SequenceStepInput = {
   triggerDelayHours?: number | null | undefined;
   /** Texts that stand in for the step's own, each for a share of the leads. At most 10. */
   variants?: Array<StepVariantInput>;
+};
+
+export type StepBranchInput = {
+  condition: BranchCondition;
+  /** The end where it is left out. */
+  nextTrigger?: string | null | undefined;
+  value?: Record<string, unknown> | null | undefined;
 };
 
 export type StepVariantInput = {

@@ -7,6 +7,7 @@ import type { Settlement } from "../flows/settle.ts";
 import { type Clock, SECOND_MS } from "../lib/clock.ts";
 import { createLoop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
+import { decideDue } from "../sequences/decide.ts";
 import { createEnroller } from "../sequences/enroller.ts";
 import { BEAT_INTERVAL_MS } from "./membership.ts";
 import { createNoDeviceSweeper } from "./no-device.ts";
@@ -91,8 +92,20 @@ export function beginCoordinating({ pool, nodeId, clock, logger, bell, settings,
     clock,
     onError: (error) => logger.error({ err: error }, "rescuing failed"),
   });
+  const decider = createLoop({
+    cycle: async () => {
+      while ((await decideDue(pool)) > 0) {
+        ringEvents();
+        onWork();
+      }
+    },
+    intervalMs,
+    clock,
+    onError: (error) => logger.error({ err: error }, "branches could not be decided, to be tried again"),
+  });
   const loops = [
     placing,
+    decider,
     enroller,
     rescuer,
     createNoDeviceSweeper({ pool, clock, logger, intervalMs, settleAll }),

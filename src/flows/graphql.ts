@@ -53,7 +53,7 @@ FlowRef.implement({
   fields: (t) => ({
     lead: t.field({ type: LeadRef, nullable: true, description: "Null once the lead is erased.", resolve: ({ leadId }) => leadId }),
     sequence: t.field({ type: SequenceRef, nullable: true, resolve: ({ sequenceId }) => sequenceId }),
-    step: t.field({ type: SequenceStepRef, nullable: true, resolve: ({ stepId }) => stepId }),
+    step: t.field({ type: SequenceStepRef, nullable: true, description: "Null while branches have still to decide which it is.", resolve: ({ stepId, undecided }) => (undecided ? null : stepId) }),
     enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ enrollmentId }) => enrollmentId }),
     status: t.field({ type: FlowStatusEnum, resolve: ({ status }) => status as FlowStatus }),
     dueAt: t.expose("wallDueAt", { type: "DateTime" }),

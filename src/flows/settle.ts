@@ -54,7 +54,7 @@ const settle = `
            stop_reason = CASE o.verdict WHEN 'STOPPED' THEN coalesce(o.skip_reason, 'FLOW_FAILED') END,
            finished_at = CASE o.verdict WHEN 'ACTIVE' THEN NULL ELSE clock_timestamp() END
       FROM (                                                                     -- where each lead would go from here
-        SELECT s.id, s.workspace_id, s.lead_id, s.enrollment_id, s.lane_id, s.status, s.skip_reason, d.last_device_id, d.next_device_id,
+        SELECT s.id, s.workspace_id, s.lead_id, s.enrollment_id, s.lane_id, s.step_id, s.status, s.skip_reason, d.last_device_id, d.next_device_id,
                uuid_v7() AS next_flow_id, n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger,
                z.next_zone, b.id AS next_lane_id, t.lane_now,
                coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0') AS next_lane_lag,   -- of the wall, in lane time
@@ -80,7 +80,8 @@ const settle = `
            SELECT least(greatest(coalesce(st.trigger_delay_hours, q.trigger_delay_hours), 0), ${MAX_STEP_DELAY_HOURS}) AS hours) AS delay
           LEFT JOIN sequence_steps direct ON direct.workspace_id = s.workspace_id AND direct.trigger = st.next_trigger
          CROSS JOIN LATERAL (
-           SELECT CASE WHEN st.id IS NULL THEN live_trigger(s.workspace_id, (SELECT r.next_trigger FROM removed_steps r WHERE r.id = s.step_id))
+           SELECT CASE WHEN st.branches <> '[]' THEN st.trigger                    -- undecided until it is due: sequences/decide.ts
+                       WHEN st.id IS NULL THEN live_trigger(s.workspace_id, (SELECT r.next_trigger FROM removed_steps r WHERE r.id = s.step_id))
                        WHEN direct.id IS NULL AND st.next_trigger IS NOT NULL THEN live_trigger(s.workspace_id, st.next_trigger)
                        ELSE st.next_trigger END AS trigger OFFSET 0) AS way              -- past what was removed since
           LEFT JOIN (sequence_steps n JOIN sequences nq ON nq.id = n.sequence_id AND nq.status <> 'ARCHIVED') ON n.workspace_id = s.workspace_id AND n.trigger = way.trigger
@@ -114,12 +115,12 @@ const settle = `
       FROM (SELECT DISTINCT next_sequence_id, next_zone FROM advanced
              WHERE next_lane_id IS NULL AND next_step_id IS NOT NULL AND verdict <> 'STOPPED' AND NOT waits_apart) AS m),
   created AS (
-    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, previous_id, sequence_id, step_id, queued, due_at, bound_device_id)
+    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, previous_id, sequence_id, step_id, queued, undecided, due_at, bound_device_id)
     SELECT v.next_flow_id, v.workspace_id,
            -- A lane made just now is not seen above yet, and its time is the wall's.
            CASE WHEN v.waits_apart THEN v.lane_id
                 ELSE coalesce(v.next_lane_id, (SELECT m.lane_id FROM new_lanes m WHERE m.next_sequence_id = v.next_sequence_id AND m.next_zone = v.next_zone)) END,
-           v.lead_id, coalesce(v.entry_id, v.enrollment_id), CASE WHEN v.entry_id IS NULL THEN v.id END, v.next_sequence_id, v.next_step_id, NOT v.waits_apart,
+           v.lead_id, coalesce(v.entry_id, v.enrollment_id), CASE WHEN v.entry_id IS NULL THEN v.id END, v.next_sequence_id, v.next_step_id, NOT v.waits_apart AND v.next_step_id <> v.step_id, NOT v.waits_apart AND v.next_step_id = v.step_id,
            -- In its lane's time. What is made while its enrolment is paused stays in its lane; resuming moves it by all the time paused, so take off what has passed.
            v.next_due - CASE WHEN v.waits_apart THEN clock_timestamp() - v.paused_lane_time ELSE v.next_lane_lag END, v.next_device_id
       FROM advanced v WHERE v.verdict = 'ACTIVE' OR (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both

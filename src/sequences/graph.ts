@@ -14,14 +14,14 @@ export async function loadGraph(client: Queryable, workspaceId: string): Promise
   const sequences = await client.query<SequenceRow>(
     `SELECT s.id, s.name, s.status, s.trigger_delay_hours AS "triggerDelayHours", s.start_delay_minutes AS "startDelayMinutes",
             s.min_delay_seconds AS "minDelaySeconds", s.max_delay_seconds AS "maxDelaySeconds", s.schedule_time AS "scheduleTime",
-            s.schedule_tolerance_minutes AS "scheduleToleranceMinutes", s.time_zone AS "timeZone", s.no_device_grace_minutes AS "noDeviceGraceMinutes",
+            s.schedule_tolerance_minutes AS "scheduleToleranceMinutes", s.time_zone AS "timeZone", s.no_device_grace_minutes AS "noDeviceGraceMinutes", s.stop_on_reply AS "stopOnReply",
             w.quiet_start AS "quietStart", w.quiet_end AS "quietEnd"
        FROM sequences s JOIN workspaces w ON w.id = s.workspace_id WHERE s.workspace_id = $1 AND s.status <> 'ARCHIVED' ORDER BY s.id`,
     [workspaceId],
   );
   const steps = await client.query<StepRow>(
     `SELECT id, sequence_id AS "sequenceId", day_number AS "dayNumber", trigger, next_trigger AS "nextTrigger",
-            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text, variants
+            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text, variants, branches
        FROM sequence_steps WHERE workspace_id = $1 ORDER BY day_number, id`,
     [workspaceId],
   );

@@ -15,7 +15,8 @@ import {
   type SequenceStep,
   type SequenceTotals,
 } from "./read.ts";
-import { EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
+import type { Branch } from "./branches.ts";
+import { BranchConditionEnum, EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { problemsOfSequences } from "./service.ts";
 import { type VariantResult, variantResults } from "./variant-results.ts";
 
@@ -101,6 +102,14 @@ function enrolledIn(totals: SequenceTotals, status: readonly EnrollmentStatus[] 
   return [...new Set(status ?? ENROLLMENT_STATUSES)].reduce((sum, each) => sum + counts[each], 0);
 }
 
+const StepBranch = builder.objectRef<Branch>("StepBranch").implement({
+  fields: (t) => ({
+    condition: t.field({ type: BranchConditionEnum, resolve: ({ condition }) => condition }),
+    value: t.expose("value", { type: "JSONObject", nullable: true, description: 'For ATTRIBUTE_EQUALS {"city": "Ipoh"}; for NICHE_IN {"niches": ["fitness"]}.' }),
+    nextTrigger: t.exposeString("nextTrigger", { nullable: true, description: "The end where null." }),
+  }),
+});
+
 const StepVariant = builder.objectRef<Variant>("StepVariant").implement({
   description: "A text that stands in for its step's own for a share of the leads. Who gets which hangs on the lead and the step alone.",
   fields: (t) => ({
@@ -140,6 +149,11 @@ SequenceStepRef.implement({
     }),
     isEntryPoint: t.exposeBoolean("isEntryPoint"),
     text: t.exposeString("messageText"),
+    branches: t.field({
+      type: [StepBranch],
+      description: "Tried in order before nextTrigger, once the next message is due.",
+      resolve: ({ branches }) => [...branches],
+    }),
     variants: t.field({ type: [StepVariant], resolve: ({ variants }) => [...variants] }),
     variantResults: t.field({
       type: [StepVariantResult],

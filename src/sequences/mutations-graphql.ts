@@ -1,6 +1,6 @@
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
-import { FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
+import { BranchConditionEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { activateSequence, archiveSequence, createSequence, pauseSequence, updateSequence } from "./service.ts";
 import { createSequenceStep, deleteSequenceStep, updateSequenceStep, type WrittenStep } from "./steps.ts";
 
@@ -9,6 +9,14 @@ const StepVariantInput = builder.inputType("StepVariantInput", {
     name: t.string({ required: true, description: "What its results are counted under; unique in its step." }),
     share: t.int({ required: true, description: "Percent of the leads, 1 to 100. What all variants leave gets the step's own text." }),
     text: t.string({ required: true }),
+  }),
+});
+
+const StepBranchInput = builder.inputType("StepBranchInput", {
+  fields: (t) => ({
+    condition: t.field({ type: BranchConditionEnum, required: true }),
+    value: t.field({ type: "JSONObject" }),
+    nextTrigger: t.string({ description: "The end where it is left out." }),
   }),
 });
 
@@ -22,6 +30,7 @@ const SequenceStepInput = builder.inputType("SequenceStepInput", {
     isEntryPoint: t.boolean({ required: true, defaultValue: false }),
     text: t.string({ required: true }),
     variants: t.field({ type: [StepVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the step's own, each for a share of the leads. At most 10." }),
+    branches: t.field({ type: [StepBranchInput], required: true, defaultValue: [], description: "At most 10." }),
   }),
 });
 
@@ -35,6 +44,7 @@ const UpdateSequenceStepInput = builder.inputType("UpdateSequenceStepInput", {
     isEntryPoint: t.boolean(),
     text: t.string(),
     variants: t.field({ type: [StepVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
+    branches: t.field({ type: [StepBranchInput], description: "The whole list." }),
   }),
 });
 

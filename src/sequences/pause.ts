@@ -3,6 +3,9 @@ import { textArray } from "../db/arrays.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
+/** SQL: whether a flow that waits in a paused enrolment stands where the message before it was sent. No step leads to itself. */
+export const IS_UNDECIDED = "coalesce((SELECT p.step_id = f.step_id FROM flows p WHERE p.id = f.previous_id), false)";
+
 const pause = `
   WITH paused AS (
     UPDATE enrollments e SET status = 'PAUSED', paused_lane_time = lane_time(clock_timestamp(), a.paused_at, a.pause_offset)
@@ -10,7 +13,7 @@ const pause = `
      WHERE e.id = ANY ($1::uuid[]) AND e.status = 'ACTIVE' AND f.id = e.current_flow_id
     RETURNING e.id, e.workspace_id, e.sequence_id, e.current_flow_id),
   -- Its flow waits apart: left in the queue, a million paused ones would stand in front of those that can be sent.
-  parked AS (UPDATE flows f SET queued = false FROM paused p WHERE f.id = p.current_flow_id AND f.queued),
+  parked AS (UPDATE flows f SET queued = false, undecided = false FROM paused p WHERE f.id = p.current_flow_id AND (f.queued OR f.undecided)),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, paused)
     SELECT workspace_id, sequence_id, -count(*), count(*) FROM paused GROUP BY workspace_id, sequence_id)
@@ -26,8 +29,9 @@ const resume = `
       FROM was w WHERE e.id = w.id AND e.status = 'PAUSED'
     RETURNING e.id, e.workspace_id, e.sequence_id, e.current_flow_id, w.stood_still),
   requeued AS (
-    UPDATE flows f SET queued = true, due_at = f.due_at + r.stood_still       -- each lead's remaining delay is kept
-      FROM resumed r WHERE f.id = r.current_flow_id AND NOT f.queued AND f.attempted_at IS NULL AND f.settled_at IS NULL),
+    UPDATE flows f SET queued = NOT s.is_undecided, undecided = s.is_undecided, due_at = f.due_at + r.stood_still       -- each lead's remaining delay is kept
+      FROM resumed r CROSS JOIN LATERAL (SELECT ${IS_UNDECIDED} AS is_undecided FROM flows f WHERE f.id = r.current_flow_id) AS s
+     WHERE f.id = r.current_flow_id AND NOT f.queued AND f.attempted_at IS NULL AND f.settled_at IS NULL),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, paused)
     SELECT workspace_id, sequence_id, count(*), -count(*) FROM resumed GROUP BY workspace_id, sequence_id)

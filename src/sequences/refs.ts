@@ -11,6 +11,7 @@ import {
   type Enrollment,
   type EnrollmentPageArgs,
 } from "./enrollments.ts";
+import type { BranchCondition } from "./branches.ts";
 import { sequencesById, stepsById, type Sequence, type SequenceStep } from "./read.ts";
 
 export const SequenceRef = nodeRef<Sequence>("Sequence", (ids, { db }) => sequencesById(db, ids));
@@ -20,6 +21,15 @@ export const SequenceStepRef = nodeRef<SequenceStep>("SequenceStep", (ids, { db 
 export const EnrollmentRef = nodeRef<Enrollment>("Enrollment", (ids, { db }) => enrollmentsById(db, ids));
 
 export const EnrollmentConnection = connectionType("Enrollment", EnrollmentRef, "estimated");
+
+export const BranchConditionEnum = builder.enumType("BranchCondition", {
+  values: {
+    ATTRIBUTE_EQUALS: {},
+    NICHE_IN: {},
+    REPLIED_SINCE: { description: "Has replied since this step was sent." },
+    READ: { description: "Has read this step's message." },
+  } satisfies Record<BranchCondition, object>,
+});
 
 export const FailurePolicyEnum = builder.enumType("FailurePolicy", {
   description: "What becomes of a lead whose flow failed.",

@@ -6,6 +6,7 @@ import { excerpt } from "../lib/text.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
 import { templateProblems } from "../messages/template.ts";
 import { type Variant, variantProblems } from "../messages/variants.ts";
+import { type Branch, branchProblems } from "./branches.ts";
 import { areQuietThroughout, shownTime, type QuietHours } from "./schedule.ts";
 import { findLongestChain, findLoops, findUnreachable, stepGraph, type StepGraph } from "./step-graph.ts";
 
@@ -19,6 +20,8 @@ export type RuleStep = {
   readonly isEntryPoint: boolean;
   readonly text: string;
   readonly variants: readonly Variant[];
+  /** Tried in order before nextTrigger. */
+  readonly branches: readonly Branch[];
 };
 
 export type RuleSequence = {
@@ -34,6 +37,7 @@ export type RuleSequence = {
   /** The workspace's where null. */
   readonly timeZone: string | null;
   readonly noDeviceGraceMinutes: number;
+  readonly stopOnReply: boolean;
   /** The workspace's. */
   readonly quietHours: QuietHours | null;
   readonly steps: readonly RuleStep[];
@@ -75,7 +79,7 @@ export function sequenceProblems(sequence: RuleSequence, others: readonly RuleSe
   );
   return [
     ...own,
-    ...steps.flatMap((step, index) => stepProblems(step, stepName(steps, index), index, bounds)),
+    ...steps.flatMap((step, index) => stepProblems(step, stepName(steps, index), index, { ...bounds, stopOnReply: sequence.stopOnReply })),
     ...takenProblems(sequence, others),
     ...nextTriggerProblems(sequence, others).map(incomplete),
     ...loopProblems(steps, graph),
@@ -139,7 +143,7 @@ function scheduleProblems({ scheduleTime, scheduleToleranceMinutes, timeZone, no
 }
 
 /** What is wrong with a step in itself. */
-function stepProblems(step: RuleStep, name: string, index: number, { minStepDelayHours }: RuleBounds): UserError[] {
+function stepProblems(step: RuleStep, name: string, index: number, { minStepDelayHours, stopOnReply }: RuleBounds & { readonly stopOnReply: boolean }): UserError[] {
   const problem = (field: string, sentence: string) => stepError(name, index, field, sentence);
   const problems: UserError[] = [];
   if (!isWholeWithin(step.dayNumber, 1, MAX_DAY_NUMBER)) {
@@ -152,10 +156,9 @@ function stepProblems(step: RuleStep, name: string, index: number, { minStepDela
     problems.push(problem("triggerDelayHours", `the hours to wait before the next step are ${step.triggerDelayHours}; ${right}.`));
   }
   for (const sentence of templateProblems(step.text)) problems.push(problem("text", sentence));
-  for (const wrong of variantProblems(step.variants)) {
-    const error = problem("variants", wrong.problem);
-    problems.push({ ...error, field: [...(error.field ?? []), ...wrong.field] });
-  }
+  const listed = (field: string, wrongs: readonly { readonly field: readonly string[]; readonly problem: string }[]) =>
+    wrongs.map((wrong) => ({ ...problem(field, wrong.problem), field: ["steps", String(index), field, ...wrong.field] }));
+  problems.push(...listed("variants", variantProblems(step.variants)), ...listed("branches", branchProblems(step.branches, { stopOnReply })));
   return problems;
 }
 
@@ -176,11 +179,19 @@ function takenProblems({ steps }: RuleSequence, others: readonly RuleSequence[])
 /** Next triggers that lead nowhere. */
 function nextTriggerProblems({ steps }: RuleSequence, others: readonly RuleSequence[]): UserError[] {
   const known = new Set([...steps, ...others.flatMap((other) => other.steps)].map((step) => step.trigger));
-  return steps.flatMap(({ nextTrigger }, index) => {
+  const problemOf = (nextTrigger: string | null): string[] => {
     if (nextTrigger === null || (nextTrigger !== "" && known.has(nextTrigger))) return [];
     const right = "name the trigger of a step in this or another sequence, or leave it out where the sequence ends";
-    const problem = `no step has the next trigger '${excerpt(nextTrigger, 40)}'; ${right}.`;
-    return [stepError(stepName(steps, index), index, "nextTrigger", problem)];
+    return [`no step has the next trigger '${excerpt(nextTrigger, 40)}'; ${right}.`];
+  };
+  return steps.flatMap(({ nextTrigger, branches }, index) => {
+    const error = (field: readonly string[], problem: string) => ({ ...stepError(stepName(steps, index), index, "nextTrigger", problem), field: ["steps", String(index), ...field] });
+    return [
+      ...problemOf(nextTrigger).map((problem) => error(["nextTrigger"], problem)),
+      ...branches.flatMap((branch, place) =>
+        problemOf(branch.nextTrigger).map((problem) => error(["branches", String(place), "nextTrigger"], `branch ${place + 1}: ${problem}`)),
+      ),
+    ];
   });
 }
 

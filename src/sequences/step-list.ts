@@ -4,6 +4,7 @@ import type { Tx } from "../db/workspace.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { takenByArchived, takenError } from "./graph-change.ts";
 import type { Variant } from "../messages/variants.ts";
+import type { Branch } from "./branches.ts";
 import type { RuleStep } from "./rules.ts";
 
 type Optional<T> = T | null | undefined;
@@ -17,7 +18,13 @@ export type StepInput = {
   readonly isEntryPoint: boolean;
   readonly text: string;
   readonly variants?: Optional<readonly Variant[]>;
+  readonly branches?: Optional<readonly BranchInput[]>;
 };
+
+export type BranchInput = Pick<Branch, "condition"> & { readonly value?: Optional<Readonly<Record<string, unknown>>>; readonly nextTrigger?: Optional<string> };
+
+export const toBranches = (inputs: readonly BranchInput[]): Branch[] =>
+  inputs.map(({ condition, value, nextTrigger }) => ({ condition, value: value ?? null, nextTrigger: nextTrigger ?? null }));
 
 /** Steps that are not rows yet. */
 const NO_ID = "";
@@ -39,6 +46,7 @@ export const toRuleStep = (input: StepInput, id = NO_ID): RuleStep => ({
   isEntryPoint: input.isEntryPoint,
   text: input.text,
   variants: input.variants ?? [],
+  branches: toBranches(input.branches ?? []),
 });
 
 export const MAX_STEPS = 500;
@@ -84,11 +92,12 @@ export async function stepProblemsOfInput(
   });
 }
 
-export const toRow = ({ id: _id, text, variants, ...step }: RuleStep) => ({
+export const toRow = ({ id: _id, text, variants, branches, ...step }: RuleStep) => ({
   ...step,
   messageText: text,
   // In this order of fields, whoever wrote them.
   variants: variants.map((variant) => ({ name: variant.name.trim(), share: variant.share, text: variant.text })),
+  branches: toBranches(branches),
 });
 
 type Replacement = {

@@ -8,7 +8,7 @@ import { changeGraph, changeProblems, takenByArchived, takenError, type Sequence
 import type { GraphSequence } from "./graph.ts";
 import type { RuleStep } from "./rules.ts";
 import { missing } from "./service.ts";
-import { MAX_STEPS, toRow, toRuleStep, type StepInput } from "./step-list.ts";
+import { type BranchInput, MAX_STEPS, toBranches, toRow, toRuleStep, type StepInput } from "./step-list.ts";
 
 type Optional<T> = T | null | undefined;
 
@@ -60,6 +60,8 @@ export type StepChange = {
   readonly text?: Optional<string>;
   /** Null or none: it has no variants any more. */
   readonly variants?: Optional<readonly Variant[]>;
+  /** Null or none: it has no branches any more. */
+  readonly branches?: Optional<readonly BranchInput[]>;
 };
 
 export async function updateSequenceStep(writes: SequenceWrites, id: string, change: StepChange): Promise<Result<WrittenStep>> {
@@ -73,7 +75,12 @@ export async function updateSequenceStep(writes: SequenceWrites, id: string, cha
     const { current, index, step } = found;
     // Null clears the next trigger and the step's own delay; what is left out stays.
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    const changed: RuleStep = { ...step, ...given, variants: change.variants === undefined ? step.variants : (change.variants ?? []) };
+    const changed: RuleStep = {
+      ...step,
+      ...given,
+      variants: change.variants === undefined ? step.variants : (change.variants ?? []),
+      branches: change.branches === undefined ? step.branches : toBranches(change.branches ?? []),
+    };
     const problems = await stepChangeProblems(tx, writes, graph, { current, steps: current.steps.with(index, changed), index });
     if (problems.length > 0) return refused(...problems);
     await tx.update(sequenceSteps).set(toRow(changed)).where(eq(sequenceSteps.id, id));
@@ -92,17 +99,27 @@ export async function deleteSequenceStep(writes: SequenceWrites, id: string): Pr
       ...each,
       steps: each.steps
         .filter((other) => other !== step)
-        .map((other) => (other.nextTrigger === step.trigger ? { ...other, nextTrigger: step.nextTrigger } : other)),
+        .map((other) => leadingPast(other, step)),
     }));
     const problems = changeProblems({ before, after, sequence: current, isWhole: current.status !== "DRAFT", minStepDelayHours });
     if (problems.length > 0) return refused(...problems.map(({ code, message }) => ({ code, message, field: ["id"] })));
+    // In archived sequences, too: leads that wait there for a retry come past it.
     await tx
       .update(sequenceSteps)
       .set({ nextTrigger: step.nextTrigger })
       .where(and(eq(sequenceSteps.workspaceId, db.id), eq(sequenceSteps.nextTrigger, step.trigger), sql`${sequenceSteps.id} <> ${id}`));
+    for (const other of before.flatMap(({ steps }) => steps).filter((each) => each !== step && each.branches.some(({ nextTrigger }) => nextTrigger === step.trigger))) {
+      await tx.update(sequenceSteps).set({ branches: leadingPast(other, step).branches }).where(eq(sequenceSteps.id, other.id));
+    }
     await tx.delete(sequenceSteps).where(eq(sequenceSteps.id, id));
     return ok(current.id);
   });
+}
+
+/** What led to `gone` leads on to the step that followed it. */
+function leadingPast(step: RuleStep, gone: RuleStep): RuleStep {
+  const past = <T extends { readonly nextTrigger: string | null }>(way: T): T => (way.nextTrigger === gone.trigger ? { ...way, nextTrigger: gone.nextTrigger } : way);
+  return past({ ...step, branches: step.branches.map(past) });
 }
 
 type FoundStep = { readonly current: GraphSequence; readonly index: number; readonly step: RuleStep };

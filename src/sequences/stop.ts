@@ -15,7 +15,7 @@ const stop = `
     SELECT id, current_flow_id FROM enrollments
      WHERE id = ANY ($1::uuid[]) AND status IN ('ACTIVE', 'PAUSED')),
   skipped AS (
-    UPDATE flows f SET queued = false, status = 'SKIPPED', settled_at = clock_timestamp(), skip_reason = $2
+    UPDATE flows f SET queued = false, undecided = false, status = 'SKIPPED', settled_at = clock_timestamp(), skip_reason = $2
       FROM open o
      WHERE f.id = o.current_flow_id
        AND f.attempted_at IS NULL                 -- one that is being attempted ends as its attempt does, and nothing follows it

@@ -12,6 +12,7 @@ type Step = {
   id?: string;
   triggerDelayHours?: number;
   variants?: readonly Readonly<Record<string, unknown>>[];
+  branches?: readonly Readonly<Record<string, unknown>>[];
 };
 
 const SEQUENCE =

@@ -27,6 +27,8 @@ export const flows = pgTable(
     retryCount: integer("retry_count").notNull().default(0),
     /** Waits to be claimed. False from the attempt on, and while its enrolment is paused. */
     queued: boolean("queued").notNull().default(true),
+    /** Stands at the step that was sent last, and not in the queue: which step it is of is decided by that one's branches, once it is due. */
+    undecided: boolean("undecided").notNull().default(false),
     /** In lane time. */
     dueAt: instant("due_at").notNull(),
     /** When it was due before the frequency cap put it off, in lane time: the next step's delay counts from then. */
@@ -56,6 +58,7 @@ export const flows = pgTable(
     index("flows_bound_device").on(table.boundDeviceId, table.dueAt, table.id).where(sql`queued AND bound_device_id IS NOT NULL`),
     index("flows_retries").on(table.id).where(sql`retry_count > 0`),
     index("flows_failed").on(table.failedAt, table.id).where(sql`failed_at IS NOT NULL`),
+    index("flows_undecided").on(table.laneId, table.dueAt).where(sql`undecided`),
     index("flows_variant").on(table.stepId, table.variant).where(sql`variant IS NOT NULL`),
     check("flows_status", sql`status IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED', 'CANCELLED')`),
   ],

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, doublePrecision, foreignKey, index, integer, interval, jsonb, pgTable, text, time, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { Branch } from "../../sequences/branches.ts";
 import type { Variant } from "../../messages/variants.ts";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
@@ -65,11 +66,14 @@ export const sequenceSteps = pgTable(
     messageText: text("message_text").notNull(),
     /** Texts that stand in for it, each for a share of the leads. */
     variants: jsonb("variants").$type<readonly Variant[]>().notNull().default([]),
+    /** Where its leads go on other conditions, tried in order before next_trigger. */
+    branches: jsonb("branches").$type<readonly Branch[]>().notNull().default([]),
     createdAt: createdAt(),
   },
   (table) => [
     // Of the shape that is read, whoever wrote it. A template that cannot be rendered fails its flows alone.
     check("sequence_steps_variants", sql`${table.variants} = jsonb_path_query_array(${table.variants}, 'strict $[*] ? (@.name.type() == "string" && @.name != "" && @.text.type() == "string" && @.share >= 1 && @.share <= 100)', '{}', true)`),
+    check("sequence_steps_branches", sql`${table.branches} = jsonb_path_query_array(${table.branches}, 'strict $[*] ? ((@.condition == "ATTRIBUTE_EQUALS" && @.value.type() == "object" || @.condition == "NICHE_IN" && @.value.niches.type() == "array" || @.condition == "REPLIED_SINCE" || @.condition == "READ") && (@.nextTrigger == null || @.nextTrigger.type() == "string"))', '{}', true)`),
     unique("sequence_steps_workspace_id_trigger").on(table.workspaceId, table.trigger),
     index("sequence_steps_sequence_id").on(table.sequenceId),
     foreignKey({ columns: [table.workspaceId, table.sequenceId], foreignColumns: [sequences.workspaceId, sequences.id] }).onDelete("cascade"),

@@ -13,6 +13,7 @@ const step = (trigger: string, nextTrigger: string | null = null, over: Partial<
   isEntryPoint: false,
   text: "Hi {{name}}",
   variants: [],
+  branches: [],
   ...over,
 });
 
@@ -30,6 +31,7 @@ const sequence = (steps: readonly RuleStep[], over: Partial<RuleSequence> = {}):
   scheduleToleranceMinutes: 10,
   timeZone: null,
   noDeviceGraceMinutes: 0,
+  stopOnReply: true,
   quietHours: null,
   steps,
   ...over,
@@ -249,10 +251,21 @@ describe("sequenceProblems", () => {
     { minLength: 1, maxLength: 4 },
   );
 
-  test.prop([workspace])("lets nothing run that would not end, or that no lead could walk", ([first = sequence([]), ...others]) => {
+  // Each trigger once, and none that leads nowhere: of triggers drawn at random one workspace in a hundred was in order, and the property ran out of them.
+  const orderly = fc
+    .array(fc.record({ nextTrigger: fc.option(fc.nat(5)), isEntryPoint: fc.boolean(), place: fc.nat(3) }), { minLength: 1, maxLength: 6 })
+    .map((ways) => {
+      const all = ways.map(({ nextTrigger, isEntryPoint, place }, n) => ({
+        place: n === 0 ? 0 : place,
+        step: step(`t${n}`, nextTrigger === null ? null : `t${nextTrigger % ways.length}`, { isEntryPoint: isEntryPoint || n === 0 }),
+      }));
+      return [0, 1, 2, 3].map((place) => sequence(all.filter((each) => each.place === place).map((each) => each.step)));
+    });
+
+  test.prop([orderly])("lets nothing run that would not end, or that no lead could walk", ([first = sequence([]), ...others]) => {
     const all = [first, ...others].flatMap((each) => each.steps);
     const next = new Map(all.map((each) => [each.trigger, each.nextTrigger]));
-    fc.pre(next.size === all.length && sequenceProblems(first, others, bounds).length === 0);
+    fc.pre(sequenceProblems(first, others, bounds).length === 0);
     const fromOutside = others.flatMap((other) => other.steps.map((each) => each.nextTrigger));
     const walked = new Set<string>();
     for (const start of first.steps.filter((each) => each.isEntryPoint || fromOutside.includes(each.trigger))) {

@@ -1,0 +1,4 @@
+ALTER TABLE "flows" ADD COLUMN "undecided" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "sequence_steps" ADD COLUMN "branches" jsonb DEFAULT '[]'::jsonb NOT NULL;--> statement-breakpoint
+CREATE INDEX "flows_undecided" ON "flows" USING btree ("lane_id","due_at") WHERE undecided;--> statement-breakpoint
+ALTER TABLE "sequence_steps" ADD CONSTRAINT "sequence_steps_branches" CHECK ("sequence_steps"."branches" = jsonb_path_query_array("sequence_steps"."branches", 'strict $[*] ? ((@.condition == "ATTRIBUTE_EQUALS" && @.value.type() == "object" || @.condition == "NICHE_IN" && @.value.niches.type() == "array" || @.condition == "REPLIED_SINCE" || @.condition == "READ") && (@.nextTrigger == null || @.nextTrigger.type() == "string"))', '{}', true));

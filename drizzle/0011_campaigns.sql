@@ -63,7 +63,7 @@ ALTER TABLE "lanes" ADD COLUMN "fed_lead_id" uuid;--> statement-breakpoint
 ALTER TABLE "lanes" ADD COLUMN "unfed" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 CREATE INDEX "campaign_count_deltas_campaign_id" ON "campaign_count_deltas" USING btree ("campaign_id");--> statement-breakpoint
 CREATE INDEX "campaign_leads_lane" ON "campaign_leads" USING btree ("lane_id","lead_id");--> statement-breakpoint
-CREATE INDEX "campaigns_live" ON "campaigns" USING btree ("status") WHERE "campaigns"."status" IN ('SCHEDULED', 'RUNNING');--> statement-breakpoint
+CREATE INDEX "campaigns_live" ON "campaigns" USING btree ("status") WHERE "campaigns"."status" IN ('SCHEDULED', 'RUNNING') OR "campaigns"."status" = 'CANCELLED' AND "campaigns"."finished_at" IS NULL;--> statement-breakpoint
 CREATE INDEX "flows_campaign" ON "flows" USING btree ("campaign_id","id") WHERE campaign_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "flows_campaign_lead" ON "flows" USING btree ("lead_id") WHERE campaign_id IS NOT NULL;--> statement-breakpoint
 ALTER TABLE "lanes" ADD CONSTRAINT "lanes_campaign_id_time_zone" UNIQUE("campaign_id","is_test","time_zone");--> statement-breakpoint

@@ -38,6 +38,7 @@ export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest 
   text: `Text of ${flow.id}`,
   revision: flow.revision,
   isRationed: flow.is_rationed,
+  isOfCampaign: false,
 });
 
 /** Attempts flows that nothing hinders. */

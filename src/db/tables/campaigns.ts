@@ -33,7 +33,8 @@ export const campaigns = pgTable(
   },
   (table) => [
     unique("campaigns_workspace_id_id").on(table.workspaceId, table.id),
-    index("campaigns_live").on(table.status).where(sql`${table.status} IN ('SCHEDULED', 'RUNNING')`),
+    /** Those that the feeder looks at. */
+    index("campaigns_live").on(table.status).where(sql`${table.status} IN ('SCHEDULED', 'RUNNING') OR ${table.status} = 'CANCELLED' AND ${table.finishedAt} IS NULL`),
     check("campaigns_status", sql`${table.status} IN ('DRAFT', 'SCHEDULED', 'RUNNING', 'PAUSED', 'COMPLETED', 'CANCELLED')`),
     check("campaigns_delays", sql`${table.minDelaySeconds} BETWEEN 0 AND ${table.maxDelaySeconds} AND ${table.maxDelaySeconds} <= 86400`),
     check("campaigns_launched", sql`(${table.status} = 'DRAFT') = (${table.launchId} IS NULL) AND (${table.launchId} IS NULL) = (${table.audienceSize} IS NULL)`),

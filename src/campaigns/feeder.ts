@@ -1,0 +1,136 @@
+// Keeps campaigns going: begins those whose time has come, feeds the queue as devices can take it, sweeps what a cancelled one has left in the queue, and
+// ends those that are done. Two feeders for a moment do no harm.
+
+import type pg from "pg";
+import { transaction } from "../db/transaction.ts";
+import { IS_RESTRICTED } from "../devices/restriction.ts";
+import type { Settlement } from "../flows/settle.ts";
+import type { Clock } from "../lib/clock.ts";
+import { SECOND_MS } from "../lib/clock.ts";
+import { createLoop, type Loop } from "../lib/loop.ts";
+import type { Logger } from "../lib/logger.ts";
+import { FEED_BATCH, feedLane } from "./feed.ts";
+import { MAX_QUEUED, partsOf, wantedInQueue } from "./plan.ts";
+
+const INTERVAL_MS = SECOND_MS;
+const SWEEP_BATCH = 1000;
+
+export type FeederOptions = {
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly claimBatch: number;
+  readonly settleAll: (settlements: readonly Settlement[]) => Promise<void>;
+  /** Something was put into the queue. */
+  readonly onFed: () => void;
+};
+
+const begin = `
+  UPDATE campaigns SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp())
+   WHERE status = 'SCHEDULED' AND (start_at IS NULL OR start_at <= clock_timestamp())`;
+
+/** Of campaigns that run, with leads to come in lanes that are open: how many could be sent now, and how many wait. */
+const hungry = `
+  SELECT c.id, c.min_delay_seconds AS "minDelaySeconds", c.max_delay_seconds AS "maxDelaySeconds", w.hourly_ceiling AS "hourlyCeiling",
+         (SELECT count(*)::int FROM devices d
+           WHERE d.workspace_id = c.workspace_id AND d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT ${IS_RESTRICTED}) AS devices,
+         n.due, n.queued, o.lanes
+    FROM campaigns c JOIN workspaces w ON w.id = c.workspace_id
+   CROSS JOIN LATERAL (
+     SELECT json_agg(json_build_object('laneId', a.id, 'unfed', a.unfed) ORDER BY a.id) AS lanes
+       FROM lanes a
+      WHERE a.campaign_id = c.id AND a.unfed > 0 AND a.paused_at IS NULL AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()) AS o
+   CROSS JOIN LATERAL (
+     SELECT count(*)::int AS queued, count(*) FILTER (WHERE due_at <= statement_timestamp() - pause_offset)::int AS due
+       FROM (SELECT f.due_at, a.pause_offset FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued
+              WHERE a.campaign_id = c.id AND NOT a.is_test AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()
+              LIMIT ${MAX_QUEUED}) AS q) AS n
+   WHERE c.status = 'RUNNING' AND o.lanes IS NOT NULL`;
+
+type Hungry = {
+  id: string;
+  minDelaySeconds: number;
+  maxDelaySeconds: number;
+  hourlyCeiling: number | null;
+  devices: number;
+  due: number;
+  queued: number;
+  lanes: { laneId: number; unfed: number }[];
+};
+
+const leftOfCancelled = `
+  SELECT f.id FROM campaigns c JOIN lanes a ON a.campaign_id = c.id
+   CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane_id = a.id AND queued LIMIT ${SWEEP_BATCH}) AS f
+   WHERE c.status = 'CANCELLED' AND c.finished_at IS NULL LIMIT ${SWEEP_BATCH}`;
+
+/** Those with nothing left to come. What a test has left waits in its lane, and is asked for as well. */
+const ending = "SELECT id FROM campaigns WHERE status = 'RUNNING' OR status = 'CANCELLED' AND finished_at IS NULL";
+
+const end = `
+  UPDATE campaigns c SET status = CASE c.status WHEN 'RUNNING' THEN 'COMPLETED' ELSE c.status END, finished_at = clock_timestamp()
+    FROM campaign_totals t
+   WHERE c.id = ANY ($1::uuid[]) AND t.campaign_id = c.id AND t.waiting = 0
+     AND NOT EXISTS (SELECT FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued WHERE a.campaign_id = c.id AND c.status = 'CANCELLED')
+  RETURNING c.id`;
+
+/** Waits for no row that a launch or a retry holds: those are looked at the next time. */
+const endCampaigns = (pool: pg.Pool) =>
+  transaction(pool, async (client) => {
+    const { rows } = await client.query<{ id: string }>(`${ending} ORDER BY id FOR UPDATE SKIP LOCKED`);
+    // Locked first, and counted in a statement of its own: a retry that was made meanwhile waits for something again.
+    if (rows.length > 0) await client.query(end, [rows.map(({ id }) => id)]);
+  });
+
+export function createFeeder({ pool, clock, logger, claimBatch, settleAll, onFed }: FeederOptions): Loop {
+  let stopping = false;
+
+  const feedCampaign = async (campaign: Hungry) => {
+    const wanted = Math.min(wantedInQueue({ ...campaign, claimBatch }) - campaign.due, MAX_QUEUED - campaign.queued);
+    let queued = 0;
+    for (const part of partsOf(campaign.lanes, wanted)) {
+      let left = part.leads;
+      while (left > 0 && !stopping) {
+        const done = await feedLane(pool, campaign.id, part.laneId, Math.min(left, FEED_BATCH));
+        if (done.fed === 0) break;
+        // Who has opted out takes no place in the queue: others come in instead.
+        left -= done.queued;
+        queued += done.queued;
+      }
+    }
+    return queued;
+  };
+
+  const feedAll = async () => {
+    let queued = 0;
+    for (const campaign of (await pool.query<Hungry>(hungry)).rows) {
+      try {
+        queued += await feedCampaign(campaign);
+      } catch (error) {
+        // The other campaigns do not wait for it.
+        logger.error({ err: error, campaignId: campaign.id }, "a campaign could not be fed, to be tried again");
+      }
+    }
+    if (queued > 0) onFed();
+  };
+
+  const sweep = async () => {
+    const { rows } = await pool.query<{ id: string }>(leftOfCancelled); // the rest in the next cycle
+    await settleAll(rows.map(({ id }) => ({ flowId: id, attemptId: null, ending: { kind: "cancelled" } })));
+  };
+
+  const cycle = async () => {
+    await pool.query(begin);
+    await feedAll();
+    await sweep();
+    await endCampaigns(pool);
+  };
+
+  const loop = createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError: (error) => logger.error({ err: error }, "feeding campaigns failed, to be tried again") });
+  return {
+    ...loop,
+    async stop() {
+      stopping = true;
+      await loop.stop();
+    },
+  };
+}

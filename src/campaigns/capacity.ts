@@ -22,7 +22,7 @@ const FLEET = `
   WITH able AS MATERIALIZED (
     SELECT d.id, d.hourly_limit, d.daily_limit, CASE d.transport WHEN 'SIMULATOR' THEN d.simulated_latency_ms ELSE ${USUAL_SEND_MS} END AS send_ms,
            row_number() OVER (PARTITION BY d.hourly_limit, d.daily_limit ORDER BY d.id) AS place
-      FROM devices d WHERE d.workspace_id = $1 AND d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT ${IS_RESTRICTED}),
+      FROM devices d WHERE d.workspace_id = $1 AND d.status = 'ONLINE' AND d.paused_at IS NULL AND (${IS_RESTRICTED}) IS NOT TRUE),
   groups AS (
     SELECT hourly_limit, daily_limit, count(*)::int AS devices, least(count(*), ${SAMPLE})::int AS sampled, avg(send_ms)::float8 AS send_ms
       FROM able GROUP BY hourly_limit, daily_limit),

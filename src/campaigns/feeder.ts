@@ -33,7 +33,7 @@ const begin = `
 const hungry = `
   SELECT c.id, c.min_delay_seconds AS "minDelaySeconds", c.max_delay_seconds AS "maxDelaySeconds", w.hourly_ceiling AS "hourlyCeiling",
          (SELECT count(*)::int FROM devices d
-           WHERE d.workspace_id = c.workspace_id AND d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT ${IS_RESTRICTED}) AS devices,
+           WHERE d.workspace_id = c.workspace_id AND d.status = 'ONLINE' AND d.paused_at IS NULL AND (${IS_RESTRICTED}) IS NOT TRUE) AS devices,
          n.due, n.queued, o.lanes
     FROM campaigns c JOIN workspaces w ON w.id = c.workspace_id
    CROSS JOIN LATERAL (

@@ -10,7 +10,7 @@ import { SECOND_MS } from "../lib/clock.ts";
 import { createLoop, type Loop } from "../lib/loop.ts";
 import type { Logger } from "../lib/logger.ts";
 import { FEED_BATCH, feedLane } from "./feed.ts";
-import { MAX_QUEUED, partsOf, wantedInQueue } from "./plan.ts";
+import { type LaneToFeed, leadsToFeed, MAX_QUEUED, partsOf, type Queue, type Supply } from "./plan.ts";
 
 const INTERVAL_MS = SECOND_MS;
 const SWEEP_BATCH = 1000;
@@ -29,34 +29,32 @@ const begin = `
   UPDATE campaigns SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp())
    WHERE status = 'SCHEDULED' AND (start_at IS NULL OR start_at <= clock_timestamp())`;
 
-/** Of campaigns that run, with leads to come in lanes that are open: how many could be sent now, and how many wait. */
+/** Of campaigns that run, with leads to come in lanes that are open: how many wait in the queue, and how many of these could go now, those apart that a device
+ *  keeps for itself. What waits for a restricted device or for an operator counts for nothing: others would stand behind it for days. */
 const hungry = `
   SELECT c.id, c.min_delay_seconds AS "minDelaySeconds", c.max_delay_seconds AS "maxDelaySeconds", w.hourly_ceiling AS "hourlyCeiling",
          (SELECT count(*)::int FROM devices d
            WHERE d.workspace_id = c.workspace_id AND d.status = 'ONLINE' AND d.paused_at IS NULL AND (${IS_RESTRICTED}) IS NOT TRUE) AS devices,
-         n.due, n.queued, o.lanes
+         n.queued, n.free, n.kept, o.lanes
     FROM campaigns c JOIN workspaces w ON w.id = c.workspace_id
    CROSS JOIN LATERAL (
      SELECT json_agg(json_build_object('laneId', a.id, 'unfed', a.unfed) ORDER BY a.id) AS lanes
        FROM lanes a
       WHERE a.campaign_id = c.id AND a.unfed > 0 AND a.paused_at IS NULL AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()) AS o
    CROSS JOIN LATERAL (
-     SELECT count(*)::int AS queued, count(*) FILTER (WHERE due_at <= statement_timestamp() - pause_offset)::int AS due
-       FROM (SELECT f.due_at, a.pause_offset FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued
-              WHERE a.campaign_id = c.id AND NOT a.is_test AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()
-              LIMIT ${MAX_QUEUED}) AS q) AS n
+     SELECT coalesce(sum(b.queued), 0)::int AS queued, coalesce(sum(b.due) FILTER (WHERE d.id IS NULL OR d.spills), 0)::int AS free,
+            coalesce(json_agg(b.due) FILTER (WHERE NOT d.spills AND (${IS_RESTRICTED}) IS NOT TRUE), '[]') AS kept
+       FROM (SELECT q.bound_device_id, count(*) AS queued,
+                    count(*) FILTER (WHERE q.due_at <= statement_timestamp() - q.pause_offset AND (
+                      w.first_contacts_held_at IS NULL OR EXISTS (SELECT FROM leads l WHERE l.id = q.lead_id AND l.last_replied_at IS NOT NULL))) AS due
+               FROM (SELECT f.due_at, f.bound_device_id, f.lead_id, a.pause_offset FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued
+                      WHERE a.campaign_id = c.id AND NOT a.is_test AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()
+                      LIMIT ${MAX_QUEUED}) AS q
+              GROUP BY q.bound_device_id) AS b
+       LEFT JOIN devices d ON d.id = b.bound_device_id) AS n
    WHERE c.status = 'RUNNING' AND o.lanes IS NOT NULL`;
 
-type Hungry = {
-  id: string;
-  minDelaySeconds: number;
-  maxDelaySeconds: number;
-  hourlyCeiling: number | null;
-  devices: number;
-  due: number;
-  queued: number;
-  lanes: { laneId: number; unfed: number }[];
-};
+type Hungry = Omit<Supply, "claimBatch"> & Queue & { readonly id: string; readonly lanes: readonly LaneToFeed[] };
 
 const leftOfCancelled = `
   SELECT f.id FROM campaigns c JOIN lanes a ON a.campaign_id = c.id
@@ -85,9 +83,8 @@ export function createFeeder({ pool, clock, logger, claimBatch, settleAll, onFed
   let stopping = false;
 
   const feedCampaign = async (campaign: Hungry) => {
-    const wanted = Math.min(wantedInQueue({ ...campaign, claimBatch }) - campaign.due, MAX_QUEUED - campaign.queued);
     let queued = 0;
-    for (const part of partsOf(campaign.lanes, wanted)) {
+    for (const part of partsOf(campaign.lanes, leadsToFeed({ ...campaign, claimBatch }, campaign))) {
       let left = part.leads;
       while (left > 0 && !stopping) {
         const done = await feedLane(pool, campaign.id, part.laneId, Math.min(left, FEED_BATCH));

@@ -1,11 +1,11 @@
 // How much of a campaign may wait in the queue: what the devices can take in the next half minute, and never all of it at once.
 
-import { SECOND_MS } from "../lib/clock.ts";
+import { HOUR_MS, SECOND_MS } from "../lib/clock.ts";
 
 /** Several cycles of the dispatcher: no device idles while the feeder looks away. */
-export const HORIZON_MS = 30 * SECOND_MS;
+const HORIZON_MS = 30 * SECOND_MS;
 
-/** Also of those that the frequency cap has put off: who has room for another message stands behind them. */
+/** Also of those that can't go now, put off by the frequency cap, say: who could go stands behind them, and is to be come to. */
 export const MAX_QUEUED = 50_000;
 
 /** What a device needs for a message beside the pause, at least: nobody sends faster. */
@@ -22,13 +22,30 @@ export type Supply = {
   readonly claimBatch: number;
 };
 
-/** How many of a campaign's flows that could go now are wanted in the queue. */
-export function wantedInQueue({ devices, minDelaySeconds, maxDelaySeconds, hourlyCeiling, claimBatch }: Supply): number {
-  const gapMs = Math.max(((minDelaySeconds + maxDelaySeconds) / 2) * SECOND_MS, LEAST_SEND_MS);
-  const byPace = devices * Math.ceil(HORIZON_MS / gapMs);
-  const byCeiling = hourlyCeiling === null ? Infinity : Math.max(1, Math.ceil((hourlyCeiling * HORIZON_MS) / 3_600_000));
-  return Math.min(byPace, byCeiling, 2 * claimBatch);
+/** A campaign's flows in the queue. */
+export type Queue = {
+  /** All of them. */
+  readonly queued: number;
+  /** Those that any device may send now. */
+  readonly free: number;
+  /** Those that one device has to itself, for each such device. */
+  readonly kept: readonly number[];
+};
+
+/** How many leads are to be put into the queue. */
+export function leadsToFeed(supply: Supply, { queued, free, kept }: Queue): number {
+  const perDevice = flowsOfOne(supply);
+  const byCeiling = supply.hourlyCeiling === null ? Infinity : Math.max(1, Math.ceil((supply.hourlyCeiling * HORIZON_MS) / HOUR_MS));
+  const wanted = Math.min(supply.devices * perDevice, byCeiling, 2 * supply.claimBatch);
+  // What one device has to itself beyond what it can take keeps no other busy: a thousand leads of the same device, one after the other, would leave the
+  // rest of the fleet idle.
+  const usable = free + kept.reduce((sum, flows) => sum + Math.min(flows, perDevice), 0);
+  return Math.max(0, Math.min(wanted - usable, MAX_QUEUED - queued));
 }
+
+/** How many a device can send within the horizon. */
+const flowsOfOne = ({ minDelaySeconds, maxDelaySeconds }: Supply): number =>
+  Math.ceil(HORIZON_MS / Math.max(((minDelaySeconds + maxDelaySeconds) / 2) * SECOND_MS, LEAST_SEND_MS));
 
 export type LaneToFeed = { readonly laneId: number; readonly unfed: number };
 

@@ -5,7 +5,7 @@ import { textArray } from "../db/arrays.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import { IS_RESTRICTED } from "../devices/restriction.ts";
 import { SECOND_MS } from "../lib/clock.ts";
-import { estimatedFinish, type DeviceGroup, type WaitingLane } from "./estimate.ts";
+import { estimatedFinish, PLAYED_DAYS, type DeviceGroup, type WaitingLane } from "./estimate.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
@@ -15,8 +15,8 @@ const SAMPLE = 64;
 /** What is not known of real devices: how long WhatsApp takes to acknowledge a message. */
 const USUAL_SEND_MS = 1500;
 
-/** Of each day, as far ahead as it is played forward. */
-const OPENINGS = 61;
+/** One each day, as far ahead as it is played forward. */
+const OPENINGS = PLAYED_DAYS + 2;
 
 const FLEET = `
   WITH able AS MATERIALIZED (

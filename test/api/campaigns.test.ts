@@ -143,6 +143,47 @@ test("an opt-out skips at once what waits in the queue, also of a paused campaig
   expect((await calls.read(id)).progress).toMatchObject({ waiting: 0, skipped: 1, percent: 100 });
 });
 
+test("what its flows wait for is said, gate by gate", async () => {
+  await leads(1);
+  const id = await launched(calls);
+  const laneId = (await one<{ id: number }>(pool(), "SELECT id FROM lanes")).id;
+  await feedLane(pool(), id.split(":")[1] ?? "", laneId, 1);
+  await addDevice(pool(), DEFAULT_WORKSPACE_ID, { status: "ONLINE" });
+  const reasons = async () => (await calls.read(id), (await calls.ask("{ flows { nodes { waitingFor { reason message } } } }")).flows.nodes[0].waitingFor);
+  expect(await reasons()).toMatchObject([{ reason: "QUEUED" }]);
+  await calls.pause(id);
+  expect(await reasons()).toEqual([{ reason: "CAMPAIGN_PAUSED", message: "Its campaign is PAUSED; it goes on when the campaign is resumed." }]);
+  await calls.resume(id);
+  await pool().query("UPDATE workspaces SET first_contacts_held_at = now()");
+  expect(await reasons()).toMatchObject([{ reason: "SYSTEM_HOLD" }]);
+  await calls.cancel(id);
+  expect(await reasons()).toMatchObject([{ reason: "CAMPAIGN_PAUSED", message: "Its campaign is cancelled; it is about to be cancelled, too." }, { reason: "SYSTEM_HOLD" }]);
+});
+
+test("while first contacts are held, it goes to those who have written", async () => {
+  const all = await leads(6);
+  await pool().query("UPDATE leads SET last_replied_at = now() WHERE id = ANY ($1::uuid[])", [all.slice(4)]);
+  await devices(1);
+  await pool().query("UPDATE workspaces SET first_contacts_held_at = now()");
+  const id = await launched(calls);
+  await start();
+  await eventually(async () => (await calls.read(id)).progress.sent === 2, "two are sent");
+  expect(await query(pool(), "SELECT lead_id FROM flows WHERE status = 'SENT' ORDER BY 1")).toEqual(all.slice(4).map((lead_id) => ({ lead_id })));
+  await pool().query("UPDATE workspaces SET first_contacts_held_at = NULL");
+  await over(id);
+});
+
+test("with a greeting it begins with the workspace's, by the person's time of day; the text is the same again in a preview", async () => {
+  await leads(1);
+  await devices(1);
+  await pool().query("UPDATE workspaces SET greetings = '[{\"from\": \"00:00\", \"templates\": [\"Salam {{name}}\"]}]'");
+  await start();
+  const id = await launched(calls, { greeting: true, text: "{News|Tidings} for {{name}}" });
+  await over(id);
+  const { text } = await one<{ text: string }>(pool(), "SELECT text FROM flows");
+  expect(text).toMatch(/^Salam Lead 0\n\n(News|Tidings) for Lead 0$/);
+});
+
 test("campaignProgress tells of it as it goes on, at most once a second, and ends with it", async () => {
   await leads(200);
   await devices(2);

@@ -12,7 +12,7 @@ import type { Logger } from "../lib/logger.ts";
 import { FEED_BATCH, feedLane } from "./feed.ts";
 import { type LaneToFeed, leadsToFeed, MAX_QUEUED, partsOf, type Queue, type Supply } from "./plan.ts";
 
-const INTERVAL_MS = SECOND_MS;
+const INTERVAL_MS = 2 * SECOND_MS;
 const SWEEP_BATCH = 1000;
 
 export type FeederOptions = {
@@ -24,6 +24,8 @@ export type FeederOptions = {
   /** Something was put into the queue. */
   readonly onFed: () => void;
 };
+
+const live = "SELECT FROM campaigns WHERE status IN ('SCHEDULED', 'RUNNING') OR status = 'CANCELLED' AND finished_at IS NULL LIMIT 1";
 
 const begin = `
   UPDATE campaigns SET status = 'RUNNING', started_at = coalesce(started_at, clock_timestamp())
@@ -116,6 +118,8 @@ export function createFeeder({ pool, clock, logger, claimBatch, settleAll, onFed
   };
 
   const cycle = async () => {
+    // Mostly there is none: nothing more is asked then.
+    if ((await pool.query(live)).rowCount === 0) return;
     await pool.query(begin);
     await feedAll();
     await sweep();

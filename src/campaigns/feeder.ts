@@ -58,19 +58,21 @@ const hungry = `
 
 type Hungry = Omit<Supply, "claimBatch"> & Queue & { readonly id: string; readonly lanes: readonly LaneToFeed[] };
 
-const leftOfCancelled = `
+/** Of cancelled campaigns, and of those that are done but for a test message, for which it is too late. */
+const leftBehind = `
   SELECT f.id FROM campaigns c JOIN lanes a ON a.campaign_id = c.id
    CROSS JOIN LATERAL (SELECT id FROM flows WHERE lane_id = a.id AND queued LIMIT ${SWEEP_BATCH}) AS f
-   WHERE c.status = 'CANCELLED' AND c.finished_at IS NULL LIMIT ${SWEEP_BATCH}`;
+   WHERE c.status = 'CANCELLED' AND c.finished_at IS NULL
+      OR c.status = 'RUNNING' AND a.is_test AND (SELECT t.waiting FROM campaign_totals t WHERE t.campaign_id = c.id) = 0
+   LIMIT ${SWEEP_BATCH}`;
 
-/** Those with nothing left to come. What a test has left waits in its lane, and is asked for as well. */
 const ending = "SELECT id FROM campaigns WHERE status = 'RUNNING' OR status = 'CANCELLED' AND finished_at IS NULL";
 
 const end = `
   UPDATE campaigns c SET status = CASE c.status WHEN 'RUNNING' THEN 'COMPLETED' ELSE c.status END, finished_at = clock_timestamp()
     FROM campaign_totals t
    WHERE c.id = ANY ($1::uuid[]) AND t.campaign_id = c.id AND t.waiting = 0
-     AND NOT EXISTS (SELECT FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued WHERE a.campaign_id = c.id AND c.status = 'CANCELLED')
+     AND NOT EXISTS (SELECT FROM lanes a JOIN flows f ON f.lane_id = a.id AND f.queued WHERE a.campaign_id = c.id)     -- its lanes close: a test would wait for ever
   RETURNING c.id`;
 
 /** Waits for no row that a launch or a retry holds: those are looked at the next time. */
@@ -113,7 +115,7 @@ export function createFeeder({ pool, clock, logger, claimBatch, settleAll, onFed
   };
 
   const sweep = async () => {
-    const { rows } = await pool.query<{ id: string }>(leftOfCancelled); // the rest in the next cycle
+    const { rows } = await pool.query<{ id: string }>(leftBehind); // the rest in the next cycle
     await settleAll(rows.map(({ id }) => ({ flowId: id, attemptId: null, ending: { kind: "cancelled" } })));
   };
 

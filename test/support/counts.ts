@@ -20,7 +20,7 @@ export async function expectCountsTrue(pool: pg.Pool): Promise<void> {
 }
 
 /** What waits; else, of a lead that was tried again, whether anything of it was sent, or how the last try ended. */
-const CAMPAIGNS_COUNTED = `
+export const CAMPAIGNS_COUNTED = `
   WITH stands AS (
     SELECT t.campaign_id, t.lead_id,
            CASE WHEN count(f.id) = 0 THEN CASE c.status WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'WAITING' END

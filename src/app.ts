@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { createTokens } from "./access/tokens.ts";
+import { createFollowCampaign } from "./campaigns/progress.ts";
 import type { Config } from "./config.ts";
 import type { ProcessIdentity } from "./dispatcher/membership.ts";
 import { startNode } from "./dispatcher/node.ts";
@@ -105,7 +106,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, followCampaign: createFollowCampaign(clock), minStepDelayHours, version: VERSION };
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {

@@ -6,7 +6,7 @@
 import type pg from "pg";
 import { plainArray, plainColumn } from "../db/arrays.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
-import { type ClaimedFlow, type ClaimedRow, withSteps } from "./claim.ts";
+import { type ClaimedFlow, type ClaimedRow, withSources } from "./claim.ts";
 
 /** People who have written: to a restricted device, which takes what is bound to it; or, where that is null, to any of a workspace whose first contacts are
  *  held. */
@@ -48,11 +48,13 @@ const claim = `
          UNION ALL
         (${LEADS} WHERE l.replied_device_id = s.device_id AND ${NEXT})) AS l),
   due AS (
-    SELECT l.*, f.id AS flow_id, f.bound_device_id, f.lane_id, f.sequence_id, f.step_id, f.due_at + a.pause_offset AS due_wall, coalesce(t.takes, l.flows) AS takes
+    SELECT l.*, f.id AS flow_id, f.bound_device_id, f.lane_id, f.sequence_id, f.step_id, f.campaign_id, f.due_at + a.pause_offset AS due_wall, coalesce(t.takes, l.flows) AS takes
       FROM page l
      CROSS JOIN LATERAL (                                    -- by keys, whatever the statistics say: joins read all flows that wait
        SELECT f.* FROM enrollments e CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.id = e.current_flow_id AND flows.queued OFFSET 0) AS f
-        WHERE e.lead_id = l.id AND e.status = 'ACTIVE' OFFSET 0) AS f
+        WHERE e.lead_id = l.id AND e.status = 'ACTIVE'
+        UNION ALL
+       SELECT f.* FROM flows f WHERE f.lead_id = l.id AND f.campaign_id IS NOT NULL AND f.queued AND f.retry_of IS NULL OFFSET 0) AS f
       JOIN lanes a ON a.id = f.lane_id AND a.paused_at IS NULL AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp() + ${SEND_DEADLINE}
       LEFT JOIN takers t ON t.id = f.bound_device_id
      WHERE f.due_at <= statement_timestamp() - a.pause_offset
@@ -62,7 +64,7 @@ const claim = `
                 ELSE f.bound_device_id IS NULL OR f.bound_device_id NOT IN (SELECT id FROM busy) END),
   picked AS (
     SELECT * FROM (SELECT d.*, row_number() OVER (PARTITION BY d.source_id, d.bound_device_id ORDER BY d.due_wall, d.flow_id) AS turn FROM due d) AS d WHERE d.turn <= d.takes)
-  SELECT r.source_id, r.reached, p.flow_id AS id, p.workspace_id, p.bound_device_id, p.id AS lead_id, p.lane_id, p.sequence_id, p.step_id, p.phone, p.name, p.niche, p.attributes, p.replied_device_id
+  SELECT r.source_id, r.reached, p.flow_id AS id, p.workspace_id, p.bound_device_id, p.id AS lead_id, p.lane_id, p.sequence_id, p.step_id, p.campaign_id, p.phone, p.name, p.niche, p.attributes, p.replied_device_id
     FROM (SELECT source_id, CASE WHEN count(*) >= $8::int THEN min(last_replied_at) END AS reached FROM page GROUP BY source_id) AS r
     LEFT JOIN picked p ON p.source_id = r.source_id
    ORDER BY p.due_wall, p.flow_id`;
@@ -95,6 +97,6 @@ export function createRepliedClaim(pool: pg.Pool): RepliedClaim {
     });
     for (const source of sources) reached.delete(idOf(source));
     for (const row of rows) if (row.reached !== null) reached.set(row.source_id, row.reached);
-    return withSteps(pool, rows.filter((row) => row.id !== null));
+    return withSources(pool, rows.filter((row) => row.id !== null));
   };
 }

@@ -16,7 +16,9 @@ export type ClaimedFlow = {
   readonly repliedDeviceId: string | null;
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
-  /** Of the sequence and the workspace's greetings, that `template` and `greeter` belong to. */
+  /** A campaign's, which has no enrolment. */
+  readonly isOfCampaign: boolean;
+  /** Of the sequence or campaign and the workspace's greetings, that `template` and `greeter` belong to. */
   readonly revision: number;
   /** Its workspace has a frequency cap or an hourly ceiling. */
   readonly isRationed: boolean;
@@ -24,9 +26,9 @@ export type ClaimedFlow = {
   readonly template: string | null;
   /** The name of the step's variant that the template is; empty for the step's own text where it has variants, null where it has none. */
   readonly variant: string | null;
-  /** Null where its sequence does not greet. */
+  /** Null where its sequence or campaign does not greet. */
   readonly greeter: LocalGreeter | null;
-  /** Its sequence's texts vary. */
+  /** The texts of its sequence or campaign vary. */
   readonly isVaried: boolean;
   /** Null where it was deleted by SQL. */
   readonly lead: Recipient | null;
@@ -64,6 +66,9 @@ const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
 /** SQL: what a text of sequence `s` and workspace `o` was made from. Both only ever grow: their sum is the same where neither has. */
 export const TEXT_REVISION = "s.revision + o.greetings_revision";
 
+/** SQL: the same of campaign `c`. */
+export const CAMPAIGN_TEXT_REVISION = "c.revision + o.greetings_revision";
+
 /** SQL: what is read of lead `l`. */
 const RECIPIENT = "l.phone, l.name, l.niche, l.attributes, l.replied_device_id";
 
@@ -80,7 +85,7 @@ const claim = `
   due AS (
     SELECT s.workspace_id, s.flows AS wanted, d.*, d.place = s.depth AS is_last
       FROM open_lanes s CROSS JOIN LATERAL (
-        SELECT f.id, f.bound_device_id, f.lead_id, f.lane_id, f.sequence_id, f.step_id, f.due_at + s.pause_offset AS due_wall, row_number() OVER (ORDER BY f.due_at, f.id) AS place
+        SELECT f.id, f.bound_device_id, f.lead_id, f.lane_id, f.sequence_id, f.step_id, f.campaign_id, f.due_at + s.pause_offset AS due_wall, row_number() OVER (ORDER BY f.due_at, f.id) AS place
           FROM flows f
          WHERE f.lane_id = s.lane_id AND f.queued
            AND f.due_at <= statement_timestamp() - s.pause_offset   -- lane time: a lane that stood still for an hour is an hour behind. Not
@@ -93,7 +98,7 @@ const claim = `
          ORDER BY f.due_at, f.id LIMIT s.depth) AS d),
   picked AS (
     SELECT * FROM (SELECT d.*, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.due_wall, d.id) AS turn FROM due d) AS d WHERE d.turn <= d.wanted)
-  SELECT p.id, p.workspace_id, p.bound_device_id, p.lead_id, p.lane_id, p.sequence_id, p.step_id, p.is_last, p.turn = p.wanted AS is_full, ${RECIPIENT}
+  SELECT p.id, p.workspace_id, p.bound_device_id, p.lead_id, p.lane_id, p.sequence_id, p.step_id, p.campaign_id, p.is_last, p.turn = p.wanted AS is_full, ${RECIPIENT}
     FROM picked p
     LEFT JOIN LATERAL (                                             -- closed (OFFSET 0): looked up by key, where a join read a million leads.
       SELECT phone, name, niche, nullif(attributes, '{}') AS attributes, replied_device_id FROM leads WHERE id = p.lead_id OFFSET 0) AS l ON true   -- LEFT: SQL may have deleted it
@@ -102,9 +107,14 @@ const claim = `
 // Asked once per step, not once per flow: ten thousand flows have a hundred texts between them. Text and revision are of one moment, so that a text from
 // before an edit is known as such.
 const steps = `
-  SELECT w.step_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, st.variants, s.greeting, s.visible_variation,
+  SELECT w.step_id AS source_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, st.variants, s.greeting, s.visible_variation,
          o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
     FROM unnest($1::uuid[], $2::uuid[]) AS w(step_id, sequence_id) JOIN sequences s ON s.id = w.sequence_id JOIN workspaces o ON o.id = s.workspace_id LEFT JOIN sequence_steps st ON st.id = w.step_id`;
+
+const campaigns = `
+  SELECT c.id AS source_id, c.min_delay_seconds, c.max_delay_seconds, ${CAMPAIGN_TEXT_REVISION} AS revision, c.message_text, c.greeting, c.visible_variation,
+         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
+    FROM unnest($1::uuid[]) AS w(id) JOIN campaigns c ON c.id = w.id JOIN workspaces o ON o.id = c.workspace_id`;
 
 // Asked after the steps, never before: greetings that were changed in between are newer than the revision, and the attempt refuses them.
 const greeters = `
@@ -121,8 +131,10 @@ export type ClaimedRow = {
   bound_device_id: string | null;
   lead_id: string;
   lane_id: number;
-  sequence_id: string;
-  step_id: string;
+  /** With the step, or null: then there is a campaign. */
+  sequence_id: string | null;
+  step_id: string | null;
+  campaign_id: string | null;
   phone: string | null;
   name: string | null;
   niche: string | null;
@@ -130,8 +142,9 @@ export type ClaimedRow = {
   replied_device_id: string | null;
 };
 
-type Step = {
-  step_id: string;
+/** What a flow's text is made of, and when it may go: its step and sequence, or its campaign. */
+type Source = {
+  source_id: string;
   min_delay_seconds: number;
   max_delay_seconds: number;
   revision: number;
@@ -170,44 +183,60 @@ export async function claimFlows(pool: pg.Pool, shares: readonly ClaimShare[], k
   // Each of a thousand lanes was asked for its part; where one of them has more and the others do not fill the share, it gives the rest.
   const wanted = shares.reduce((sum, share) => sum + share.flows, 0);
   if (rows.length < wanted && rows.some((row) => row.is_last)) rows = await ask(true);
-  return { flows: await withSteps(pool, rows), isMore: rows.some((row) => row.is_full) };
+  return { flows: await withSources(pool, rows), isMore: rows.some((row) => row.is_full) };
 }
 
-export async function withSteps(pool: pg.Pool, rows: readonly ClaimedRow[]): Promise<ClaimedFlow[]> {
+const sourceIdOf = ({ step_id, campaign_id }: ClaimedRow): string => step_id ?? campaign_id ?? "";
+
+export async function withSources(pool: pg.Pool, rows: readonly ClaimedRow[]): Promise<ClaimedFlow[]> {
   if (rows.length === 0) return [];
   const firstOf = new Map<string, ClaimedRow>();
-  for (const row of rows) if (!firstOf.has(row.step_id)) firstOf.set(row.step_id, row);
-  const sequenceIds = Array.from(firstOf.values(), (row) => row.sequence_id);
-  const found = await pool.query<Step>({ name: "claimed_steps", text: steps, values: [plainArray([...firstOf.keys()]), plainArray(sequenceIds)] });
+  for (const row of rows) if (!firstOf.has(sourceIdOf(row))) firstOf.set(sourceIdOf(row), row);
+  const found = await sourcesOf(pool, [...firstOf.values()]);
   // One text of the workspace's id for all of a step's flows, or each would keep its own.
-  const stepOf = new Map(found.rows.map((step) => [step.step_id, { ...step, workspaceId: firstOf.get(step.step_id)?.workspace_id ?? "" }]));
-  const greeterOf = await greetersOf(pool, new Set(rows.filter((row) => stepOf.get(row.step_id)?.greeting).map((row) => row.lane_id)));
+  const sourceOf = new Map(found.map((source) => [source.source_id, { ...source, workspaceId: firstOf.get(source.source_id)?.workspace_id ?? "" }]));
+  const greeterOf = await greetersOf(pool, new Set(rows.filter((row) => sourceOf.get(sourceIdOf(row))?.greeting).map((row) => row.lane_id)));
   const flows: ClaimedFlow[] = [];
   for (const row of rows) {
-    const step = stepOf.get(row.step_id);
-    if (step === undefined) continue; // its sequence was deleted by SQL meanwhile
+    const source = sourceOf.get(sourceIdOf(row));
+    if (source === undefined) continue; // its sequence was deleted by SQL meanwhile
     flows.push({
       id: row.id,
-      workspaceId: step.workspaceId,
+      workspaceId: source.workspaceId,
       boundDeviceId: row.bound_device_id,
       repliedDeviceId: row.replied_device_id,
-      minDelaySeconds: step.min_delay_seconds,
-      maxDelaySeconds: step.max_delay_seconds,
-      revision: step.revision,
-      isRationed: step.is_rationed,
-      ...textFor(step, row.lead_id),
+      minDelaySeconds: source.min_delay_seconds,
+      maxDelaySeconds: source.max_delay_seconds,
+      isOfCampaign: row.campaign_id !== null,
+      revision: source.revision,
+      isRationed: source.is_rationed,
+      ...textFor(source, row.lead_id),
       greeter: greeterOf.get(row.lane_id) ?? null,
-      isVaried: step.visible_variation,
+      isVaried: source.visible_variation,
       lead: row.phone === null ? null : { phone: row.phone, name: row.name, niche: row.niche, attributes: row.attributes ?? NO_ATTRIBUTES },
     });
   }
   return flows;
 }
 
-function textFor({ step_id, message_text, variants }: Step, leadId: string): Pick<ClaimedFlow, "template" | "variant"> {
-  if (variants === null || variants.length === 0) return { template: message_text, variant: null };
-  const variant = variantFor(variants, step_id, leadId);
+function textFor({ source_id, message_text, variants }: Source, leadId: string): Pick<ClaimedFlow, "template" | "variant"> {
+  if (variants == null || variants.length === 0) return { template: message_text, variant: null };
+  const variant = variantFor(variants, source_id, leadId);
   return variant ? { template: variant.text, variant: variant.name } : { template: message_text, variant: "" };
+}
+
+async function sourcesOf(pool: pg.Pool, rows: readonly ClaimedRow[]): Promise<Source[]> {
+  const ofSteps = rows.filter((row) => row.step_id !== null);
+  const ofCampaigns = rows.filter((row) => row.campaign_id !== null);
+  const found: Source[] = [];
+  if (ofSteps.length > 0) {
+    const values = [plainColumn(ofSteps, (row) => row.step_id), plainColumn(ofSteps, (row) => row.sequence_id)];
+    found.push(...(await pool.query<Source>({ name: "claimed_steps", text: steps, values })).rows);
+  }
+  if (ofCampaigns.length > 0) {
+    found.push(...(await pool.query<Source>({ name: "claimed_campaigns", text: campaigns, values: [plainColumn(ofCampaigns, (row) => row.campaign_id)] })).rows);
+  }
+  return found;
 }
 
 async function greetersOf(pool: pg.Pool, laneIds: ReadonlySet<number>): Promise<ReadonlyMap<number, LocalGreeter>> {

@@ -2,6 +2,7 @@
 // for a moment; the election only keeps them from doing it all the time.
 
 import type pg from "pg";
+import { createFeeder } from "../campaigns/feeder.ts";
 import type { Bell } from "../events/bell.ts";
 import type { Settlement } from "../flows/settle.ts";
 import { type Clock, SECOND_MS } from "../lib/clock.ts";
@@ -19,6 +20,7 @@ const MOVE_INTERVAL_MS = 10 * SECOND_MS;
 
 export type CoordinatingSettings = {
   readonly dispatchIntervalMs: number;
+  readonly claimBatch: number;
   readonly enrollBatch: number;
   readonly enrollPerSecond: number;
   readonly minStepDelayHours: number;
@@ -103,16 +105,28 @@ export function beginCoordinating({ pool, nodeId, clock, logger, bell, settings,
     clock,
     onError: (error) => logger.error({ err: error }, "branches could not be decided, to be tried again"),
   });
+  const feeder = createFeeder({
+    pool,
+    clock,
+    logger,
+    claimBatch: settings.claimBatch,
+    settleAll,
+    onFed: () => {
+      ringEvents();
+      onWork();
+    },
+  });
   const loops = [
     placing,
     decider,
     enroller,
+    feeder,
     rescuer,
     createNoDeviceSweeper({ pool, clock, logger, intervalMs, settleAll }),
     createUpkeep({ pool, clock, logger, settleAll, onStopped: ringEvents }),
     createSweep({ pool, clock, logger }),
   ];
-  const silences = [bell.listen("enrollment", enroller.wake), bell.listen("devices", placing.wake)];
+  const silences = [bell.listen("enrollment", enroller.wake), bell.listen("campaigns", feeder.wake), bell.listen("devices", placing.wake)];
   for (const loop of loops) loop.start();
   return {
     async stop() {

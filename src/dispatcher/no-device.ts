@@ -15,11 +15,11 @@ const unsendable = `
   SELECT f.id, EXISTS (SELECT FROM devices d WHERE d.workspace_id = w.id) AS "hasDevices"
     FROM workspaces w
     JOIN lanes a ON a.workspace_id = w.id AND a.paused_at IS NULL AND a.open_from <= statement_timestamp() AND a.open_until > statement_timestamp()
-    JOIN sequences s ON s.id = a.sequence_id
+    LEFT JOIN sequences s ON s.id = a.sequence_id     -- a campaign's lane has none, and no grace: what it has not fed yet waits
    CROSS JOIN LATERAL (
      SELECT id FROM flows
       WHERE lane_id = a.id AND queued
-        AND due_at <= statement_timestamp() - a.pause_offset - make_interval(mins => s.no_device_grace_minutes)
+        AND due_at <= statement_timestamp() - a.pause_offset - make_interval(mins => coalesce(s.no_device_grace_minutes, 0))
       ORDER BY due_at, id LIMIT ${BATCH}) AS f
    WHERE NOT EXISTS (SELECT FROM devices d WHERE d.workspace_id = w.id AND d.status NOT IN ${LASTING_STATUSES})
    LIMIT ${BATCH}`;

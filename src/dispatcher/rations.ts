@@ -1,7 +1,8 @@
 // What a workspace allows itself: a frequency cap per person, and an hourly ceiling over all its devices. Both are counted in one row, of the person or of
 // the workspace, that an attempt must win: who updates a row sees its newest version, so that two nodes can't both take the last room.
 
-import { TEXT_REVISION } from "./claim.ts";
+import { hasOlder } from "../flows/older.ts";
+import type { Source } from "./sources.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 
 const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
@@ -10,25 +11,21 @@ const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
  *  deadline, after which it can be on the wire no more. */
 const CAP_ROOM = `p.attempted_at[cardinality(p.attempted_at) - o.cap_messages + 1] + make_interval(hours => o.cap_hours) + ${SEND_DEADLINE}`;
 
-/** SQL, into the attempt's WITH, behind `lease` and `wanted`. `isAllowed`: what a flow `f` of lane `a`, enrolment `e` and lead `l` must be like to be
+/** SQL, into the attempt's WITH, behind `lease` and `wanted`. `isAllowed`: what a flow `f` of lane `a`, its source and lead `l` must be like to be
  *  attempted, rations apart: what will not be attempted now must not take the room. */
-export const takeRations = (isAllowed: string) => `
+export const takeRations = (source: Source, isAllowed: string) => `
   able AS MATERIALIZED (
-    SELECT f.id, f.workspace_id, f.lead_id, f.enrollment_id, f.lane_id, w.place, o.cap_messages IS NOT NULL AS is_capped, o.hourly_ceiling,
+    SELECT f.id, f.workspace_id, f.lead_id, ${source.age} AS age, f.lane_id, w.place, o.cap_messages IS NOT NULL AS is_capped, o.hourly_ceiling,
            coalesce((SELECT ${CAP_ROOM} <= clock_timestamp() FROM lead_pace p WHERE p.lead_id = f.lead_id), true) AS has_room
-      FROM wanted w JOIN flows f ON f.id = w.flow_id JOIN enrollments e ON e.id = f.enrollment_id JOIN lanes a ON a.id = f.lane_id
-      JOIN sequences s ON s.id = f.sequence_id
+      FROM wanted w JOIN flows f ON f.id = w.flow_id JOIN lanes a ON a.id = f.lane_id
       JOIN leads l ON l.id = f.lead_id
-      JOIN workspaces o ON o.id = f.workspace_id
-     WHERE f.queued AND ${TEXT_REVISION} = w.revision AND ${isAllowed}),
-  next_of_lead AS MATERIALIZED (                 -- under a cap, one message a person and batch: the oldest enrolment's, also before one that is due
+      JOIN workspaces o ON o.id = f.workspace_id, ${source.tables}
+     WHERE ${source.isOwn} AND f.queued AND ${source.revision} = w.revision AND ${isAllowed}),
+  next_of_lead AS MATERIALIZED (                 -- under a cap, one message a person and batch: the oldest one's, also before one that is due
     SELECT DISTINCT ON (lead_id) * FROM able
      WHERE is_capped
-       AND NOT EXISTS (
-           SELECT FROM enrollments older JOIN flows o ON o.id = older.current_flow_id JOIN lanes b ON b.id = o.lane_id
-            WHERE older.lead_id = able.lead_id AND older.id < able.enrollment_id AND older.status = 'ACTIVE' AND o.queued AND b.paused_at IS NULL
-              AND o.due_at <= clock_timestamp() - b.pause_offset AND clock_timestamp() BETWEEN b.open_from AND b.open_until)
-     ORDER BY lead_id, enrollment_id, id),
+       AND NOT ${hasOlder("able.lead_id", "able.age")}
+     ORDER BY lead_id, age, id),
   in_line AS MATERIALIZED (                      -- under a ceiling: before the cap is asked, or a person would pay a day's room for what the hour has no room for
     SELECT id, workspace_id, hourly_ceiling, row_number() OVER (PARTITION BY workspace_id ORDER BY place) AS turn
       FROM able WHERE hourly_ceiling IS NOT NULL AND (NOT is_capped OR has_room AND id IN (SELECT id FROM next_of_lead))),

@@ -97,12 +97,12 @@ export function createSender({ settling, clock, logger, messageIds, ...options }
     ask(flow, flow.lead, rendered.text, device);
   };
 
-  const ask = ({ id: flowId, revision, isRationed, variant }: ClaimedFlow, { phone }: Recipient, text: string, device: SendingDevice) => {
+  const ask = ({ id: flowId, revision, isRationed, isOfCampaign, variant }: ClaimedFlow, { phone }: Recipient, text: string, device: SendingDevice) => {
     // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
     const deadline = createDeadline(clock, SEND_DEADLINE_MS);
     const at = clock.monotonic();
     device.recordAttempt(at);
-    attempts.add({ flowId, attemptId: attempts.id(), deviceId: device.id, text, variant, revision, isRationed, deadline, phone, at, device });
+    attempts.add({ flowId, attemptId: attempts.id(), deviceId: device.id, text, variant, revision, isRationed, isOfCampaign, deadline, phone, at, device });
   };
 
   const answered = (trying: Trying, answer: Answer, messageId: string) => {

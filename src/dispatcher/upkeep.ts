@@ -13,15 +13,17 @@ const INTERVAL_MS = 2 * SECOND_MS;
 const SWEEP_INTERVAL_MS = MINUTE_MS;
 const STOP_BATCH = 1000;
 
-const COUNTS = ["enrolled", "active", "paused", "completed", "stopped", "sent", "failed"];
-
-/** Adds what the batches counted to the totals. The view sequence_totals reads both, so that a reader sees each count once, before and after. */
-const foldCounts = `
+/** Adds what the batches counted to the totals. The views sequence_totals and campaign_totals read both, so that a reader sees each count once, before and
+ *  after. */
+const foldCounts = (source: "sequence" | "campaign", counts: readonly string[]) => `
   WITH folded AS (
-    DELETE FROM sequence_count_deltas WHERE id IN (SELECT id FROM sequence_count_deltas ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED) RETURNING *)
-  INSERT INTO sequence_counts AS c (sequence_id, workspace_id, ${COUNTS.join(", ")})
-  SELECT sequence_id, workspace_id, ${COUNTS.map((count) => `sum(${count})`).join(", ")} FROM folded GROUP BY sequence_id, workspace_id ORDER BY sequence_id
-      ON CONFLICT (sequence_id) DO UPDATE SET ${COUNTS.map((count) => `${count} = c.${count} + excluded.${count}`).join(", ")}`;
+    DELETE FROM ${source}_count_deltas WHERE id IN (SELECT id FROM ${source}_count_deltas ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED) RETURNING *)
+  INSERT INTO ${source}_counts AS c (${source}_id, workspace_id, ${counts.join(", ")})
+  SELECT ${source}_id, workspace_id, ${counts.map((count) => `sum(${count})`).join(", ")} FROM folded GROUP BY ${source}_id, workspace_id ORDER BY ${source}_id
+      ON CONFLICT (${source}_id) DO UPDATE SET ${counts.map((count) => `${count} = c.${count} + excluded.${count}`).join(", ")}`;
+
+const foldSequenceCounts = foldCounts("sequence", ["enrolled", "active", "paused", "completed", "stopped", "sent", "failed"]);
+const foldCampaignCounts = foldCounts("campaign", ["fed", "sent", "failed", "skipped", "cancelled"]);
 
 export type UpkeepOptions = {
   readonly pool: pg.Pool;
@@ -34,7 +36,8 @@ export type UpkeepOptions = {
 /** Folds the counts, moves lanes on to the next time in which they are open, holds first contacts, and ends what is left of archived sequences. */
 export function createUpkeep({ pool, clock, logger, settleAll, onStopped }: UpkeepOptions): Loop {
   const cycle = async () => {
-    await pool.query(foldCounts);
+    await pool.query(foldSequenceCounts);
+    await pool.query(foldCampaignCounts);
     await pool.query("SELECT turn_lanes()");
     for (const { id, devices } of await holdFirstContacts(pool)) {
       logger.warn({ workspaceId: id, restricted: devices }, "a workspace's first contacts are held, for too many of its devices are restricted, until an operator releases them");

@@ -2,6 +2,7 @@
 const LISTS = {
   flow_id: "flow_ids",
   sequence_id: "sequence_ids",
+  campaign_id: "campaign_ids",
   device_id: "device_ids",
   status: "statuses",
   previous_status: "previous_statuses",

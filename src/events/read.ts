@@ -13,6 +13,7 @@ export type EventRow = {
   readonly at: Date;
   readonly flowId: string | null;
   readonly sequenceId: string | null;
+  readonly campaignId: string | null;
   readonly deviceId: string | null;
   readonly status: string | null;
   readonly previousStatus: string | null;
@@ -20,7 +21,7 @@ export type EventRow = {
   readonly replyId: string | null;
 };
 
-const COLUMNS = `id, xid::text, place::int AS index, workspace_id AS "workspaceId", type, at, flow_id AS "flowId", sequence_id AS "sequenceId", device_id AS "deviceId",
+const COLUMNS = `id, xid::text, place::int AS index, workspace_id AS "workspaceId", type, at, flow_id AS "flowId", sequence_id AS "sequenceId", campaign_id AS "campaignId", device_id AS "deviceId",
   status, previous_status AS "previousStatus", reason, reply_id AS "replyId"`;
 
 /** Everything that has committed since `seen`, for all workspaces, and the snapshot that it was read with. A statement sees exactly what its

@@ -12,6 +12,7 @@ export type LoggedEvent = {
   readonly at: Date;
   readonly flowId: string | null;
   readonly sequenceId: string | null;
+  readonly campaignId: string | null;
   readonly deviceId: string | null;
   /** Of a device. */
   readonly status: string | null;

@@ -1,3 +1,4 @@
+import { CampaignRef } from "../campaigns/refs.ts";
 import { DeviceRef } from "../devices/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { connection } from "../graphql/connections.ts";
@@ -21,6 +22,7 @@ const FlowWaitReason = builder.enumType("FlowWaitReason", {
     NOT_DUE: {},
     SEQUENCE_PAUSED: {},
     ENROLLMENT_PAUSED: {},
+    CAMPAIGN_PAUSED: {},
     SCHEDULE_WINDOW: {},
     QUIET_HOURS: {},
     FREQUENCY_CAP: {},
@@ -55,6 +57,8 @@ FlowRef.implement({
     sequence: t.field({ type: SequenceRef, nullable: true, resolve: ({ sequenceId }) => sequenceId }),
     step: t.field({ type: SequenceStepRef, nullable: true, description: "Null while branches have still to decide which it is.", resolve: ({ stepId, undecided }) => (undecided ? null : stepId) }),
     enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ enrollmentId }) => enrollmentId }),
+    campaign: t.field({ type: CampaignRef, nullable: true, resolve: ({ campaignId }) => campaignId }),
+    isTest: t.exposeBoolean("isTest", { description: "A campaign's test message: in none of its counts." }),
     status: t.field({ type: FlowStatusEnum, resolve: ({ status }) => status as FlowStatus }),
     dueAt: t.expose("wallDueAt", { type: "DateTime" }),
     device: t.field({

@@ -1,3 +1,4 @@
+import { CampaignRef } from "../campaigns/refs.ts";
 import { DeviceRef } from "../devices/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
@@ -7,7 +8,7 @@ import { nodeRef } from "../graphql/node.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
 import { LeadRef } from "../leads/refs.ts";
 import { EnrollmentRef, SequenceRef, SequenceStepRef } from "../sequences/refs.ts";
-import { countFlowsOfLeads, flowOrder, flowPagesOfLeads, flowsById, type Flow, type FlowFilter, type FlowOrderField } from "./service.ts";
+import { countFlows, countFlowsOfLeads, flowOrder, flowPagesOfLeads, flowsById, listFlows, type Flow, type FlowFilter, type FlowOrderField } from "./service.ts";
 
 export const FlowRef = nodeRef<Flow>("Flow", (ids, { db }) => flowsById(db, ids));
 
@@ -43,6 +44,7 @@ export const FlowFilterInput = builder.inputType("FlowFilter", {
     status: t.field({ type: [FlowStatusEnum] }),
     failureCode: t.field({ type: [FlowFailureCodeEnum] }),
     sequenceId: t.globalID({ for: [SequenceRef] }),
+    campaignId: t.globalID({ for: [CampaignRef] }),
     deviceId: t.globalID({ for: [DeviceRef] }),
     leadId: t.globalID({ for: [LeadRef] }),
     enrollmentId: t.globalID({ for: [EnrollmentRef] }),
@@ -65,8 +67,9 @@ export const FlowOrderInput = builder.inputType("FlowOrder", {
 });
 
 type Id = { readonly id: string } | null | undefined;
-type FilterArgs = Omit<FlowFilter, "sequenceId" | "deviceId" | "leadId" | "enrollmentId" | "stepId"> & {
+type FilterArgs = Omit<FlowFilter, "sequenceId" | "campaignId" | "deviceId" | "leadId" | "enrollmentId" | "stepId"> & {
   readonly sequenceId?: Id;
+  readonly campaignId?: Id;
   readonly deviceId?: Id;
   readonly leadId?: Id;
   readonly enrollmentId?: Id;
@@ -82,6 +85,7 @@ export type FlowListArgs = Parameters<typeof pageOf>[0] & {
 export const flowFilterOf = (given: FilterArgs | null | undefined): FlowFilter => ({
   ...given,
   sequenceId: given?.sequenceId?.id,
+  campaignId: given?.campaignId?.id,
   deviceId: given?.deviceId?.id,
   leadId: given?.leadId?.id,
   enrollmentId: given?.enrollmentId?.id,
@@ -102,6 +106,13 @@ const pagesOfLeads = perParent<FlowListArgs, Slice<string>>((ids, args, { db }) 
 }, emptySlice);
 
 const countsOfLeads = perParent<FlowFilter, number>((ids, filter, { db }) => countFlowsOfLeads(db, ids, filter), 0);
+
+/** `Campaign.flows`. */
+export async function flowsOfCampaign({ db }: ApiContext, campaignId: string, args: FlowListArgs) {
+  const { filter, order, page } = flowList(args);
+  const own = { ...filter, campaignId };
+  return connection(await listFlows(db, own, order, page), order, () => countFlows(db, own));
+}
 
 /** `Lead.flows`, for the lead's own type to show. */
 export async function flowsOfLead(context: ApiContext, leadId: string, args: FlowListArgs) {

@@ -13,7 +13,7 @@ import { retriableFlowIds, type FlowFilter } from "./service.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
-type Refusal = "not_failed" | "retried" | "lead_gone" | "opted_out" | "archived" | "step_removed" | "stopped" | "paused" | "superseded";
+type Refusal = "not_failed" | "retried" | "lead_gone" | "opted_out" | "archived" | "step_removed" | "stopped" | "paused" | "superseded" | "campaign_over" | "test";
 
 const retry = `
   WITH wanted AS MATERIALIZED (
@@ -23,8 +23,9 @@ const retry = `
     SELECT f.id, f.status, f.retried_as, e.stop_reason,
            CASE WHEN f.status <> 'FAILED' THEN 'not_failed'
                 WHEN f.retried_as IS NOT NULL THEN 'retried'
-                WHEN l.id IS NULL OR e.id IS NULL THEN 'lead_gone'
+                WHEN l.id IS NULL OR e.id IS NULL AND f.campaign_id IS NULL THEN 'lead_gone'
                 WHEN l.opted_out_at IS NOT NULL THEN 'opted_out'
+                WHEN f.campaign_id IS NOT NULL THEN CASE WHEN a.is_test THEN 'test' WHEN c.id IS NULL OR c.status = 'CANCELLED' THEN 'campaign_over' END
                 WHEN s.status = 'ARCHIVED' THEN 'archived'
                 WHEN st.id IS NULL THEN 'step_removed'
                 WHEN e.status = 'STOPPED' AND e.stop_reason <> 'FLOW_FAILED' THEN 'stopped'
@@ -35,7 +36,9 @@ const retry = `
       LEFT JOIN leads l ON l.id = f.lead_id
       LEFT JOIN enrollments e ON e.id = f.enrollment_id
       LEFT JOIN sequences s ON s.id = f.sequence_id
-      LEFT JOIN sequence_steps st ON st.id = f.step_id),
+      LEFT JOIN sequence_steps st ON st.id = f.step_id
+      LEFT JOIN campaigns c ON c.id = f.campaign_id
+      LEFT JOIN lanes a ON a.id = f.lane_id),
   keyed AS MATERIALIZED (                            -- in the order of the steps, which is the order that they are attempted in, too
     SELECT j.id, uuid_v7() AS retry_id FROM (SELECT id FROM judged WHERE refusal IS NULL ORDER BY id OFFSET 0) AS j),
   taken AS (
@@ -46,15 +49,23 @@ const retry = `
        AND f.status = 'FAILED'                       -- an acknowledgement may have come meanwhile
     RETURNING f.*),
   created AS (
-    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, retry_of, retry_count, due_at, bound_device_id)
-    SELECT t.retried_as, t.workspace_id, t.lane_id, t.lead_id, t.enrollment_id, t.sequence_id, t.step_id, t.id, t.retry_count + 1,
+    INSERT INTO flows (id, workspace_id, lane_id, lead_id, enrollment_id, sequence_id, step_id, campaign_id, retry_of, retry_count, due_at, bound_device_id)
+    SELECT t.retried_as, t.workspace_id, t.lane_id, t.lead_id, t.enrollment_id, t.sequence_id, t.step_id, t.campaign_id, t.id, t.retry_count + 1,
            lane_time(statement_timestamp(), a.paused_at, a.pause_offset),
            ${KNOWN_DEVICE}
       FROM taken t
       JOIN lanes a ON a.id = t.lane_id
       JOIN leads l ON l.id = t.lead_id
-    RETURNING id, workspace_id, sequence_id),
-  logged AS (${appendEvents(["flow_id", "sequence_id"], "SELECT workspace_id, 'FLOW_ACTIVATED' AS type, id AS flow_id, sequence_id FROM created")})
+    RETURNING id, workspace_id, sequence_id, campaign_id),
+  of_campaigns AS MATERIALIZED (
+    SELECT workspace_id, campaign_id, count(*) AS flows FROM created WHERE campaign_id IS NOT NULL GROUP BY workspace_id, campaign_id),
+  reopened AS (                                      -- one that was complete has something to do again. Whatever its state: who ends or cancels it at this
+    UPDATE campaigns c                               -- moment waits for this, or this for that; and what has been cancelled is swept once more
+       SET status = CASE c.status WHEN 'COMPLETED' THEN 'RUNNING' ELSE c.status END, finished_at = NULL
+      FROM of_campaigns o WHERE c.id = o.campaign_id),
+  uncounted AS (                                     -- the lead is counted as its retry ends
+    INSERT INTO campaign_count_deltas (workspace_id, campaign_id, failed) SELECT workspace_id, campaign_id, -flows FROM of_campaigns),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "campaign_id"], "SELECT workspace_id, 'FLOW_ACTIVATED' AS type, id AS flow_id, sequence_id, campaign_id FROM created")})
   SELECT j.id, j.status, j.stop_reason AS "stopReason", coalesce(t.retried_as, j.retried_as) AS "retriedAs",
          coalesce(j.refusal, CASE WHEN t.id IS NULL THEN 'retried' END) AS refusal
     FROM judged j LEFT JOIN taken t ON t.id = j.id`;
@@ -96,6 +107,10 @@ function refusalOf({ refusal, status, stopReason, retriedAs }: Verdict): { reado
       return notNow("The lead is gone; nobody is left to send it to.");
     case "opted_out":
       return { code: "SUPPRESSED", message: "The lead has opted out; nothing is sent to this person until they agree again." };
+    case "test":
+      return notNow("It was a campaign's test message; send another one with testCampaign.");
+    case "campaign_over":
+      return notNow("Its campaign was cancelled, for good.");
     case "archived":
       return notNow("Its sequence is archived, for good.");
     case "step_removed":

@@ -11,9 +11,10 @@ const columns = {
   /** `dueAt` is in lane time; this is when it will be if the lane goes on now. By its sequence: if the frequency cap has put it off, `waitingFor`
    *  says so. */
   wallDueAt: sql<Date>`wall_time(coalesce(${flows.deferredFrom}, ${flows.dueAt}), ${lanes.pausedAt}, ${lanes.pauseOffset})`.mapWith(flows.dueAt),
+  isTest: lanes.isTest,
 };
 
-export type Flow = typeof flows.$inferSelect & { readonly wallDueAt: Date };
+export type Flow = typeof flows.$inferSelect & { readonly wallDueAt: Date; readonly isTest: boolean };
 
 export const isWaiting = ({ attemptedAt, settledAt }: Flow): boolean => attemptedAt === null && settledAt === null;
 
@@ -32,7 +33,7 @@ export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]
       .where(sql`${flows.id} IN (SELECT flows_of_enrollment(e.id) FROM unnest(${textArray(ids)}::uuid[]) AS e(id))`)
       .orderBy(asc(flows.id)),
   );
-  const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId);
+  const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId ?? "");
   return ids.map((id) => byEnrollment.get(id) ?? []);
 }
 
@@ -40,6 +41,7 @@ export type FlowFilter = {
   readonly status?: readonly FlowStatus[] | null | undefined;
   readonly failureCode?: readonly FlowFailureCode[] | null | undefined;
   readonly sequenceId?: string | null | undefined;
+  readonly campaignId?: string | null | undefined;
   readonly deviceId?: string | null | undefined;
   readonly leadId?: string | null | undefined;
   readonly enrollmentId?: string | null | undefined;
@@ -51,15 +53,24 @@ export type FlowFilter = {
   readonly attemptedBefore?: Date | null | undefined;
 };
 
+/** Of its enrolments and campaigns. */
+function ofLead(leadId: SQL): SQL {
+  return sql`${flows.id} IN (
+    SELECT flows_of_enrollment(${enrollments.id}) FROM ${enrollments} WHERE ${enrollments.leadId} = ${leadId}
+     UNION ALL
+    SELECT own.id FROM flows own WHERE own.lead_id = ${leadId} AND own.campaign_id IS NOT NULL)`;
+}
+
 type Conditions = { readonly [Name in keyof Required<FlowFilter>]: (wanted: NonNullable<FlowFilter[Name]>) => SQL };
 
 const CONDITIONS: Conditions = {
   status: (wanted) => inArray(flows.status, [...wanted]),
   failureCode: (wanted) => sql`${flows.failedAt} IS NOT NULL AND ${inArray(flows.failureCode, [...wanted])}`,
   sequenceId: (wanted) => eq(flows.sequenceId, wanted),
+  campaignId: (wanted) => eq(flows.campaignId, wanted),
   deviceId: (wanted) => sql`coalesce(${flows.deviceId}, ${flows.boundDeviceId}) = ${wanted}`,
   // A list index of its own on a table that is written thousands of times a second would cost more than this way round.
-  leadId: (wanted) => sql`${flows.id} IN (SELECT flows_of_enrollment(${enrollments.id}) FROM ${enrollments} WHERE ${enrollments.leadId} = ${wanted})`,
+  leadId: (wanted) => ofLead(sql`${wanted}`),
   enrollmentId: (wanted) => sql`${flows.id} IN (SELECT flows_of_enrollment(${wanted}))`,
   stepId: (wanted) => eq(flows.stepId, wanted),
   dueAfter: (wanted) => sql`${columns.wallDueAt} > ${wanted.toISOString()}::timestamptz`,
@@ -140,7 +151,7 @@ export async function retriableFlowIds(db: WorkspaceDb, filter: FlowFilter, limi
   return rows.map(({ id }) => id);
 }
 
-const ofLead = sql`${flows.id} IN (SELECT flows_of_enrollment(${enrollments.id}) FROM ${enrollments} WHERE ${enrollments.leadId} = parent.id)`;
+const ofParent = ofLead(sql`parent.id`);
 
 export const flowPagesOfLeads = (
   db: WorkspaceDb,
@@ -149,13 +160,13 @@ export const flowPagesOfLeads = (
   order: Order,
   page: Page,
 ): Promise<Map<string, Slice<string>>> =>
-  db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofLead} AND ${matching(db, filter)}` }, page, order));
+  db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofParent} AND ${matching(db, filter)}` }, page, order));
 
 /** How many flows each lead has; a person has few. */
 export async function countFlowsOfLeads(db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {
   const { rows } = await db.read((tx) =>
     tx.execute<{ id: string; total: number }>(sql`
-      SELECT parent.id, (SELECT count(*)::int FROM ${from} WHERE ${ofLead} AND ${matching(db, filter)}) AS total
+      SELECT parent.id, (SELECT count(*)::int FROM ${from} WHERE ${ofParent} AND ${matching(db, filter)}) AS total
         FROM unnest(${textArray(leadIds)}::uuid[]) AS parent(id)`),
   );
   return new Map(rows.map(({ id, total }) => [id, total]));

@@ -29,6 +29,17 @@ export type Settlement = {
 /** No step waits longer for the next: the rules refuse more, but SQL can write it into a sequence that runs. */
 const MAX_STEP_DELAY_HOURS = 8760;
 
+/** Each lead of a campaign's audience is counted once: as its flow ended, or the last retry of it. A retry of what has arrived after all counts as that. */
+const countCampaigns = `
+  campaigns_counted AS (
+    INSERT INTO campaign_count_deltas (workspace_id, campaign_id, sent, failed, skipped, cancelled)
+    SELECT workspace_id, campaign_id, count(*) FILTER (WHERE ending = 'SENT'), count(*) FILTER (WHERE ending = 'FAILED'),
+           count(*) FILTER (WHERE ending = 'SKIPPED'), count(*) FILTER (WHERE ending = 'CANCELLED')
+      FROM (SELECT s.workspace_id, s.campaign_id,
+                   CASE WHEN s.retry_of IS NOT NULL AND (SELECT r.status FROM flows r WHERE r.id = s.retry_of) = 'SENT' THEN 'SENT' ELSE s.status END AS ending
+              FROM settled s JOIN lanes a ON a.id = s.lane_id WHERE s.campaign_id IS NOT NULL AND NOT a.is_test) AS t
+     GROUP BY workspace_id, campaign_id)`;
+
 const settle = `
   WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS w(flow_id, attempt_id, status, code, message, at)),
@@ -45,7 +56,7 @@ const settle = `
        AND f.settled_at IS NULL                                                  -- once: rescue may have been before us
        AND (f.attempt_id = w.attempt_id                                          -- another's attempt is another's to settle
             OR (w.attempt_id IS NULL AND f.attempted_at IS NULL))                -- skipped: not once the message may be on the wire
-    RETURNING f.id, f.workspace_id, f.lane_id, f.lead_id, f.enrollment_id, f.sequence_id, f.step_id, f.device_id, f.bound_device_id,
+    RETURNING f.id, f.workspace_id, f.lane_id, f.lead_id, f.enrollment_id, f.sequence_id, f.step_id, f.campaign_id, f.retry_of, f.device_id, f.bound_device_id,
               coalesce(f.deferred_from, f.due_at) AS planned, f.status, f.skip_reason),
   advanced AS (
     UPDATE enrollments e
@@ -125,27 +136,31 @@ const settle = `
            v.next_due - CASE WHEN v.waits_apart THEN clock_timestamp() - v.paused_lane_time ELSE v.next_lane_lag END, v.next_device_id
       FROM advanced v WHERE v.verdict = 'ACTIVE' OR (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both
     RETURNING id, workspace_id, sequence_id),
-  logged AS (${appendEvents(["flow_id", "sequence_id", "device_id", "reason"], `
-      SELECT 1 AS place, workspace_id, 'FLOW_' || status AS type, id AS flow_id, sequence_id, device_id, skip_reason AS reason FROM settled
+  logged AS (${appendEvents(["flow_id", "sequence_id", "campaign_id", "device_id", "reason"], `
+      SELECT 1 AS place, workspace_id, 'FLOW_' || status AS type, id AS flow_id, sequence_id, campaign_id, device_id, skip_reason AS reason FROM settled
        UNION ALL
-      SELECT 2, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL FROM created`, { inPlaces: true })}),
+      SELECT 2, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL, NULL FROM created`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, sent, failed, active, paused, completed, stopped, enrolled)
     SELECT workspace_id, sequence_id, sum(sent), sum(failed), sum(active), sum(paused), sum(completed), sum(stopped), sum(enrolled)
       FROM (SELECT workspace_id, sequence_id, (status = 'SENT')::int AS sent, (status = 'FAILED')::int AS failed,
-                   0 AS active, 0 AS paused, 0 AS completed, 0 AS stopped, 0 AS enrolled FROM settled
+                   0 AS active, 0 AS paused, 0 AS completed, 0 AS stopped, 0 AS enrolled FROM settled WHERE sequence_id IS NOT NULL
              UNION ALL
             SELECT workspace_id, sequence_id, 0, 0, -(paused_lane_time IS NULL)::int, -(paused_lane_time IS NOT NULL)::int,
                    (verdict = 'COMPLETED')::int, (verdict = 'STOPPED')::int, 0 FROM advanced WHERE verdict <> 'ACTIVE'
              UNION ALL
             SELECT v.workspace_id, v.next_sequence_id, 0, 0, 1, 0, 0, 0, 1 FROM advanced v WHERE (v.entry_id IN (SELECT id FROM entered)) IS TRUE) AS t
      GROUP BY workspace_id, sequence_id),
+  ${countCampaigns},
   ended AS (                                                                     -- a lead once, though two of its enrolments may end together
-    SELECT lead_id, array_agg(word) AS words, (array_agg(last_device_id) FILTER (WHERE last_device_id IS NOT NULL))[1] AS device_id
-      FROM advanced WHERE verdict <> 'ACTIVE' GROUP BY lead_id ORDER BY lead_id),
+    SELECT lead_id, coalesce(array_agg(word) FILTER (WHERE word IS NOT NULL), '{}') AS words,
+           (array_agg(last_device_id) FILTER (WHERE last_device_id IS NOT NULL))[1] AS device_id
+      FROM (SELECT lead_id, word, last_device_id FROM advanced WHERE verdict <> 'ACTIVE'
+             UNION ALL
+            SELECT lead_id, NULL, device_id FROM settled WHERE campaign_id IS NOT NULL AND status = 'SENT') AS e GROUP BY lead_id ORDER BY lead_id),
   leads_written AS (
     UPDATE leads l
-       SET trigger = without_triggers(l.trigger, t.words),                       -- these words and no other
+       SET trigger = CASE WHEN t.words = '{}' THEN l.trigger ELSE without_triggers(l.trigger, t.words) END,    -- these words and no other
            last_device_id = coalesce(t.device_id, l.last_device_id)
       FROM ended t
      WHERE l.id = t.lead_id AND (trigger_words(l.trigger) && t.words OR l.last_device_id IS DISTINCT FROM coalesce(t.device_id, l.last_device_id)))

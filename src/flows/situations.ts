@@ -6,6 +6,7 @@ import type { WorkspaceDb } from "../db/workspace.ts";
 import { LASTING_STATUSES } from "../devices/lasting.ts";
 import { IS_RESTRICTED } from "../devices/restriction.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
+import { hasOlder } from "./older.ts";
 import type { DeviceRoom, Situation } from "./waiting.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
@@ -79,11 +80,13 @@ const OWN = `
     SELECT f.* FROM unnest($1::uuid[]) AS w(id)
      CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.id = w.id AND flows.workspace_id = $2 OFFSET 0) AS f),
   lane AS MATERIALIZED (         -- once for each lane, not for each flow. A window that closes within the send deadline is as good as closed
-    SELECT a.id, a.paused_at, a.pause_offset, a.open_from = 'infinity' AS never_opens, s.status, s.min_delay_seconds, s.max_delay_seconds,
-           s.no_device_grace_minutes, w.cap_messages, w.cap_hours, w.first_contacts_held_at,
+    SELECT a.id, a.paused_at, a.pause_offset, a.open_from = 'infinity' AS never_opens, s.status, k.status AS campaign_status, k.launch_id, a.is_test,
+           coalesce(s.min_delay_seconds, k.min_delay_seconds) AS min_delay_seconds, coalesce(s.max_delay_seconds, k.max_delay_seconds) AS max_delay_seconds,
+           coalesce(s.no_device_grace_minutes, 0) AS no_device_grace_minutes, w.cap_messages, w.cap_hours, w.first_contacts_held_at,
            CASE WHEN opening.at > now() THEN opening.at END AS window_opens_at, quiet.until AS quiet_until
       FROM (SELECT DISTINCT lane_id FROM wanted) AS d
-      JOIN lanes a ON a.id = d.lane_id JOIN sequences s ON s.id = a.sequence_id JOIN workspaces w ON w.id = a.workspace_id
+      JOIN lanes a ON a.id = d.lane_id JOIN workspaces w ON w.id = a.workspace_id
+      LEFT JOIN sequences s ON s.id = a.sequence_id LEFT JOIN campaigns k ON k.id = a.campaign_id
      CROSS JOIN LATERAL (SELECT sound_zone(a.time_zone) AS name OFFSET 0) AS zone
      CROSS JOIN LATERAL (
        SELECT next_opening(zone.name, s.schedule_time, '-infinity', now() + ${SEND_DEADLINE} - make_interval(mins => s.schedule_tolerance_minutes)) AS at
@@ -102,13 +105,10 @@ const OWN = `
   SELECT f.id, now() AS now, f.attempted_at IS NULL AND f.settled_at IS NULL AS "isWaiting",
          wall_time(coalesce(f.deferred_from, f.due_at), l.paused_at, l.pause_offset) AS "dueAt",
          CASE WHEN f.deferred_from IS NOT NULL THEN wall_time(f.due_at, l.paused_at, l.pause_offset) END AS "deferredUntil",
-         l.status AS "sequenceStatus", e.status AS "enrollmentStatus", l.window_opens_at AS "windowOpensAt", l.quiet_until AS "quietUntil",
+         l.status AS "sequenceStatus", CASE WHEN NOT l.is_test THEN l.campaign_status END AS "campaignStatus", e.status AS "enrollmentStatus", l.window_opens_at AS "windowOpensAt", l.quiet_until AS "quietUntil",
          l.never_opens AS "neverOpens", l.min_delay_seconds AS "minDelaySeconds", l.max_delay_seconds AS "maxDelaySeconds",
          l.no_device_grace_minutes AS "noDeviceGraceMinutes", CASE WHEN pace.room_at > now() THEN pace.room_at END AS "capUntil",
-         l.cap_messages IS NOT NULL AND EXISTS (
-           SELECT FROM enrollments o JOIN flows due ON due.id = o.current_flow_id JOIN lanes a ON a.id = due.lane_id
-            WHERE o.lead_id = f.lead_id AND o.id < f.enrollment_id AND o.status = 'ACTIVE' AND due.queued AND a.paused_at IS NULL
-              AND due.due_at <= now() - a.pause_offset AND now() BETWEEN a.open_from AND a.open_until) AS "isBehindOlder",
+         l.cap_messages IS NOT NULL AND ${hasOlder("f.lead_id", "coalesce(f.enrollment_id, CASE WHEN NOT l.is_test THEN l.launch_id END, f.id)")} AS "isBehindOlder",
          b.online, b.room_at AS "roomAt", b.rested_since AS "restedSince",
          b.is_restricted AND (p.replied_device_id IS DISTINCT FROM b.id OR f.retry_of IS NOT NULL) AS "isKept",
          CASE WHEN b.restricted_until > now() THEN b.restricted_until END AS "restrictedUntil",

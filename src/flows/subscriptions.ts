@@ -1,3 +1,4 @@
+import { CampaignRef } from "../campaigns/refs.ts";
 import { DeviceRef, DeviceStatusEnum } from "../devices/refs.ts";
 import type { DeviceStatus } from "../devices/service.ts";
 import { FLOW_EVENT_TYPES, type FlowEventType, type LoggedEvent } from "../events/types.ts";
@@ -33,7 +34,7 @@ const DeviceEventObject = builder.objectRef<DeviceEvent>("DeviceEvent").implemen
 });
 
 type Id = { readonly id: string } | null | undefined;
-type FlowEventArgs = { readonly after?: string | null | undefined; readonly sequenceId?: Id; readonly deviceId?: Id };
+type FlowEventArgs = { readonly after?: string | null | undefined; readonly sequenceId?: Id; readonly campaignId?: Id; readonly deviceId?: Id };
 
 const isFlowEvent = (event: LoggedEvent): event is FlowEvent => event.flowId !== null;
 const isDeviceEvent = (event: LoggedEvent): event is DeviceEvent => event.type === "DEVICE_STATUS" && event.deviceId !== null;
@@ -48,7 +49,7 @@ function follow<Event extends LoggedEvent>(
   return events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants, signal }) as AsyncIterableIterator<Event>;
 }
 
-const followFlows = (context: ApiContext, types: readonly FlowEventType[], { after, sequenceId, deviceId }: FlowEventArgs) =>
+const followFlows = (context: ApiContext, types: readonly FlowEventType[], { after, sequenceId, campaignId, deviceId }: FlowEventArgs) =>
   follow(
     context,
     after,
@@ -56,6 +57,7 @@ const followFlows = (context: ApiContext, types: readonly FlowEventType[], { aft
       isFlowEvent(event) &&
       types.includes(event.type) &&
       (!sequenceId || event.sequenceId === sequenceId.id) &&
+      (!campaignId || event.campaignId === campaignId.id) &&
       (!deviceId || event.deviceId === deviceId.id),
   );
 
@@ -63,6 +65,7 @@ builder.subscriptionFields((t) => {
   const args = {
     after: t.arg({ type: "Cursor" }),
     sequenceId: t.arg.globalID({ for: SequenceRef }),
+    campaignId: t.arg.globalID({ for: CampaignRef }),
     deviceId: t.arg.globalID({ for: DeviceRef }),
   };
   return {

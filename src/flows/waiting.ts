@@ -6,6 +6,7 @@ const FLOW_WAIT_REASONS = [
   "NOT_DUE",
   "SEQUENCE_PAUSED",
   "ENROLLMENT_PAUSED",
+  "CAMPAIGN_PAUSED",
   "SCHEDULE_WINDOW",
   "QUIET_HOURS",
   "FREQUENCY_CAP",
@@ -45,7 +46,10 @@ export type Situation = {
   readonly dueAt: Date;
   /** Until when the frequency cap has put it off, on the same clock. */
   readonly deferredUntil: Date | null;
-  readonly sequenceStatus: string;
+  /** Of a sequence's flow. */
+  readonly sequenceStatus: string | null;
+  /** Of a campaign's flow that is no test. */
+  readonly campaignStatus: string | null;
   readonly enrollmentStatus: string | null;
   /** When the sequence's window opens, where it is closed now. */
   readonly windowOpensAt: Date | null;
@@ -89,14 +93,19 @@ export function flowWaits(situation: Situation): FlowWait[] {
   return waits.length > 0 ? waits : [{ reason: "QUEUED", message: "Nothing keeps it: the next cycle takes it.", until: null }];
 }
 
-function pauses({ sequenceStatus, enrollmentStatus }: Situation): FlowWait[] {
+function pauses({ sequenceStatus, campaignStatus, enrollmentStatus }: Situation): FlowWait[] {
   const waits: FlowWait[] = [];
-  if (sequenceStatus !== "ACTIVE") {
+  if (sequenceStatus !== null && sequenceStatus !== "ACTIVE") {
     waits.push({
       reason: "SEQUENCE_PAUSED",
       message: `Its sequence is ${sequenceStatus}; it goes on when the sequence is activated.`,
       until: null,
     });
+  }
+  if (campaignStatus === "CANCELLED") {
+    waits.push({ reason: "CAMPAIGN_PAUSED", message: "Its campaign is cancelled; it is about to be cancelled, too.", until: null });
+  } else if (campaignStatus !== null && campaignStatus !== "RUNNING") {
+    waits.push({ reason: "CAMPAIGN_PAUSED", message: `Its campaign is ${campaignStatus}; it goes on when the campaign is resumed.`, until: null });
   }
   if (enrollmentStatus === "PAUSED") {
     waits.push({
@@ -136,7 +145,7 @@ function openingTimes({ windowOpensAt, quietUntil, neverOpens }: Situation): Flo
 function frequencyCap({ now, deferredUntil, capUntil, isBehindOlder }: Situation, isPaused: boolean): FlowWait[] {
   const isDeferred = deferredUntil !== null && deferredUntil > now;
   if (!isDeferred && !capUntil) {
-    const message = "The lead's messages are counted by the workspace's frequency cap, and one of an older enrolment goes first.";
+    const message = "The lead's messages are counted by the workspace's frequency cap, and one of an older enrolment or campaign goes first.";
     return isBehindOlder ? [{ reason: "FREQUENCY_CAP", message, until: null }] : [];
   }
   const message = "The lead has had as many messages as the workspace's frequency cap allows";

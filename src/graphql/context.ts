@@ -1,4 +1,5 @@
 import type { Access } from "../access/tokens.ts";
+import type { FollowCampaign } from "../campaigns/progress.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { Bell } from "../events/bell.ts";
@@ -14,6 +15,7 @@ export type Services = {
   readonly events: EventLog;
   readonly fleet: FleetView;
   readonly importer: Importer;
+  readonly followCampaign: FollowCampaign;
   readonly messageIds: MessageIds;
   readonly optOutHash: OptOutHash;
   /** Opens what is kept encrypted. */

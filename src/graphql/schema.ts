@@ -1,6 +1,8 @@
 import { builder } from "./builder.ts";
 import "./types.ts";
 import "../access/graphql.ts";
+import "../campaigns/graphql.ts";
+import "../campaigns/mutations-graphql.ts";
 import "../devices/graphql.ts";
 import "../devices/pairing-graphql.ts";
 import "../flows/graphql.ts";

@@ -63,7 +63,8 @@ async function removeMessages(client: Queryable, leadId: string): Promise<void> 
   await stopEnrollments(client, await openEnrollmentsOf(client, leadId), "ERASED");
   await client.query(
     `UPDATE flows f SET text = NULL, failure_message = NULL
-       FROM (SELECT DISTINCT flows_of_enrollment(e.id) AS id FROM enrollments e WHERE e.lead_id = $1) AS w
+       FROM (SELECT flows_of_enrollment(e.id) AS id FROM enrollments e WHERE e.lead_id = $1
+              UNION SELECT id FROM flows WHERE lead_id = $1 AND campaign_id IS NOT NULL) AS w
       WHERE f.id = w.id AND (f.text IS NOT NULL OR f.failure_message IS NOT NULL)`,
     [leadId],
   );

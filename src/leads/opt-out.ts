@@ -1,6 +1,7 @@
 // Opting out and in. An opt-out is final until the person agrees again with a stated source.
 
 import { and, eq, sql } from "drizzle-orm";
+import { skipCampaignsOf } from "../campaigns/opt-out.ts";
 import { enrollmentQueue, leads } from "../db/tables/leads.ts";
 import type { Tx } from "../db/workspace.ts";
 import { DAY_MS } from "../lib/clock.ts";
@@ -24,6 +25,7 @@ export async function optOutLead({ db, bell }: LeadDeps, id: string, reason: str
   if (!optedOut.ok) return optedOut;
   // What is left undone where the process dies here is done by the dispatcher, which skips the flows of those who have opted out.
   await db.write(async (tx) => ok(await stopEnrollments(tx.$client, await openEnrollmentsOf(tx.$client, id), "OPTED_OUT")));
+  await db.write(async (tx) => ok(await skipCampaignsOf(tx.$client, [id])));
   bell.ring("events");
   return ok(id);
 }

@@ -3,6 +3,7 @@
 import type pg from "pg";
 import { plainArray, plainColumn, textArray } from "../db/arrays.ts";
 import { transaction } from "../db/transaction.ts";
+import { skipCampaignsOf } from "../campaigns/opt-out.ts";
 import { appendEvents } from "../events/append.ts";
 import { storable } from "../lib/text.ts";
 import { lockEnrollments } from "../sequences/pause.ts";
@@ -51,6 +52,7 @@ async function sweep(pool: pg.Pool, stops: readonly RecordedReply[]): Promise<vo
   const { rows } = await pool.query<{ id: string }>("SELECT id FROM leads WHERE id = ANY ($1::uuid[]) AND opted_out_at IS NOT NULL", [plainArray([...leadIds])]);
   for (const { id } of rows) {
     await transaction(pool, async (client) => stopEnrollments(client, await openEnrollmentsOf(client, id), "OPTED_OUT"), { isPatient: true });
+    await transaction(pool, (client) => skipCampaignsOf(client, [id]), { isPatient: true });
   }
 }
 

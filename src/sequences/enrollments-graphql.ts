@@ -31,7 +31,7 @@ EnrollmentRef.implement({
       resolve: async (enrollment, _args, context) => {
         const flow = await currentFlow(enrollment, context);
         // The loader says null for a step that was removed.
-        const step: { trigger: string } | null = flow && (await SequenceStepRef.getDataloader(context).load(flow.stepId));
+        const step: { trigger: string } | null = flow?.stepId ? (await SequenceStepRef.getDataloader(context).load(flow.stepId)) : null;
         return step?.trigger ?? null;
       },
     }),

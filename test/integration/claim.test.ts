@@ -39,6 +39,7 @@ test("gives what rendering and pace need, and writes nothing", async () => {
       repliedDeviceId: null,
       minDelaySeconds: 3,
       maxDelaySeconds: 9,
+      isOfCampaign: false,
       revision,
       isRationed: false,
       template: "Hi {{name}}",

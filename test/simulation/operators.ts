@@ -23,6 +23,8 @@ export type Deeds = {
 export type OperatorsOptions = { readonly world: World; readonly pool: pg.Pool; readonly workspaces: readonly Workspace[]; readonly ring: (topic: "enrollment" | "devices") => void; readonly minStepDelayHours: number; readonly fail: (problem: string) => void };
 
 export interface Operators {
+  /** Runs what an operator does: Postgres may be away. */
+  perform(run: () => Promise<unknown>): Promise<void>;
   readonly deeds: Deeds;
   /** Does something, drawn at random. */
   act(): Promise<void>;
@@ -156,5 +158,5 @@ export function createOperators({ world, pool, workspaces, ring, minStepDelayHou
   const begin = (workspace: Workspace) =>
     setTriggers(workspace.leads.filter(() => random() < 0.8).map(({ id }) => id), workspace.sequences[0]?.steps[0]?.trigger ?? null);
 
-  return { deeds, act: () => perform(act), begin: (workspace) => perform(() => begin(workspace)), mend: () => perform(mend) };
+  return { deeds, perform, act: () => perform(act), begin: (workspace) => perform(() => begin(workspace)), mend: () => perform(mend) };
 }

@@ -2,6 +2,7 @@
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
 import { ACKNOWLEDGEMENT_MS, SEND_DEADLINE_MS } from "../../src/transports/transport.ts";
+import type { Campaigns } from "./campaigns.ts";
 import type { Troubles } from "./faults.ts";
 import type { Deeds } from "./operators.ts";
 import type { Server } from "./pool.ts";
@@ -13,8 +14,8 @@ import type { Process, World } from "./world.ts";
 
 type FlowRow = {
   id: string;
-  enrollment_id: string;
-  step_id: string;
+  enrollment_id: string | null;
+  step_id: string | null;
   retry_of: string | null;
   status: string;
   queued: boolean;
@@ -47,6 +48,7 @@ export type PromisesOptions = {
   readonly workspaces: readonly Workspace[];
   readonly deeds: Deeds;
   readonly restrictions: Restrictions;
+  readonly campaigns: Campaigns;
   readonly troubles: Troubles;
   readonly fail: (problem: string) => void;
 };
@@ -57,7 +59,7 @@ export function createPromises(options: PromisesOptions): Promises {
   let hasAttempted = false;
   const { after } = server;
   server.after = (process, statement, result) => {
-    hasAttempted ||= statement.name === "attempt";
+    hasAttempted ||= statement.name?.endsWith("attempt") ?? false;
     after(process, statement, result);
   };
   watchWire(options);
@@ -88,6 +90,7 @@ export function createPromises(options: PromisesOptions): Promises {
       for (const row of await server.look<FlowRow>(FLOWS)) checkOutcome(row, wire, fail);
       await checkEnrollments(options);
       await checkCounts(options);
+      await options.campaigns.checkEnd();
     },
   };
 }
@@ -128,7 +131,7 @@ function checkChange(before: FlowRow, row: FlowRow, fail: (problem: string) => v
 function checkOrder(rows: readonly FlowRow[], fail: (problem: string) => void): void {
   const steps = new Set<string>();
   for (const [index, row] of rows.entries()) {
-    if (row.retry_of !== null) continue;
+    if (row.retry_of !== null || row.enrollment_id === null) continue; // a campaign's has none before it
     const step = `${row.enrollment_id} ${row.step_id}`;
     if (steps.has(step)) fail(`P1: enrolment ${row.enrollment_id} has step ${row.step_id} twice`);
     steps.add(step);
@@ -149,10 +152,10 @@ function checkUnsettled(rows: readonly FlowRow[], { world, scenario, troubles, f
 
 const SENDABLE = `
   SELECT f.id, d.id AS device_id
-    FROM flows f JOIN lanes a ON a.id = f.lane_id JOIN enrollments e ON e.id = f.enrollment_id
+    FROM flows f JOIN lanes a ON a.id = f.lane_id LEFT JOIN enrollments e ON e.id = f.enrollment_id
     JOIN devices d ON d.workspace_id = f.workspace_id AND d.paused_at IS NULL AND d.id = ANY ($2::uuid[])
     JOIN workspaces w ON w.id = f.workspace_id AND w.hourly_ceiling IS NULL AND w.cap_messages IS NULL
-   WHERE f.queued AND a.open_from < now() - make_interval(secs => $1) AND a.open_until > now() + interval '15 seconds' AND (f.bound_device_id IS NULL OR f.bound_device_id = d.id) AND a.paused_at IS NULL AND e.status = 'ACTIVE' AND f.due_at + a.pause_offset < now() - make_interval(secs => $1)
+   WHERE f.queued AND a.open_from < now() - make_interval(secs => $1) AND a.open_until > now() + interval '15 seconds' AND (f.bound_device_id IS NULL OR f.bound_device_id = d.id) AND a.paused_at IS NULL AND (e.status = 'ACTIVE' OR f.campaign_id IS NOT NULL) AND f.due_at + a.pause_offset < now() - make_interval(secs => $1)
      AND (d.id <> ALL ($4::uuid[])                                                                   -- restricted: those who have written to it
           OR f.bound_device_id = d.id AND f.retry_of IS NULL AND EXISTS (SELECT FROM leads l WHERE l.id = f.lead_id AND l.replied_device_id = d.id))
      AND NOT EXISTS (SELECT FROM flows WHERE attempted_at IS NOT NULL AND settled_at IS NULL)        -- which the others may stand in line for

@@ -84,7 +84,13 @@ type Ahead = {
 const AHEAD = `
   WITH beaten AS (UPDATE nodes SET beat = beat + 1 WHERE (SELECT array_agg(name ORDER BY name) FROM nodes) = $1::text[] RETURNING id),
   waiting AS MATERIALIZED (
-    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued),
+    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued
+     UNION ALL                                                                -- whom a campaign has not come to yet
+    SELECT greatest(c.launched_at, a.open_from), a.paused_at IS NULL, a.open_until
+      FROM lanes a CROSS JOIN LATERAL (SELECT coalesce(c.started_at, c.created_at) AS launched_at FROM campaigns c WHERE c.id = a.campaign_id AND c.status IN ('RUNNING', 'PAUSED')) AS c
+     WHERE a.unfed > 0
+     UNION ALL
+    SELECT c.start_at, true, 'infinity' FROM campaigns c WHERE c.status = 'SCHEDULED' AND c.start_at > now()),
   unsettled AS MATERIALIZED (
     SELECT a.at FROM device_attempts a CROSS JOIN LATERAL (SELECT FROM flows f WHERE f.id = a.flow_id AND f.settled_at IS NULL OFFSET 0) AS f)
   SELECT (SELECT extract(epoch FROM min(CASE WHEN at > now() THEN at ELSE open_until END))::float8 * 1000 FROM waiting) AS due,
@@ -98,8 +104,9 @@ const AHEAD = `
          EXISTS (SELECT FROM waiting WHERE at <= now() AND is_open) OR EXISTS (SELECT FROM enrollment_queue)
            OR EXISTS (SELECT FROM workspaces WHERE graph_revision <> reviewed_revision) OR EXISTS (SELECT FROM devices WHERE node_id IS NULL OR wanted_node_id IS NOT NULL)
            OR EXISTS (SELECT FROM enrollments e JOIN sequences s ON s.id = e.sequence_id WHERE s.status = 'ARCHIVED' AND e.status IN ('ACTIVE', 'PAUSED'))
-           OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) OR EXISTS (SELECT FROM unsettled WHERE at < now() - interval '5 minutes') AS at_work,
+           OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) OR EXISTS (SELECT FROM campaigns c WHERE c.status = 'SCHEDULED' AND coalesce(c.start_at, '-infinity') <= now() OR c.status = 'CANCELLED' AND c.finished_at IS NULL)
+           OR EXISTS (SELECT FROM unsettled WHERE at < now() - interval '5 minutes') AS at_work,
          EXISTS (SELECT FROM waiting WHERE open_until <= now()) AS is_turning,
          EXISTS (SELECT FROM enrollments WHERE status IN ('ACTIVE', 'PAUSED')) OR EXISTS (SELECT FROM waiting) OR EXISTS (SELECT FROM unsettled)
-           OR EXISTS (SELECT FROM enrollment_queue) AS left
+           OR EXISTS (SELECT FROM enrollment_queue) OR EXISTS (SELECT FROM campaigns WHERE launch_id IS NOT NULL AND finished_at IS NULL) AS left
     FROM beaten LIMIT 1`;

@@ -3,6 +3,7 @@
 import { createMessageIds } from "../../src/flows/message-id.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
+import { type Campaigns, createCampaigns } from "./campaigns.ts";
 import type { SimulatedDatabase } from "./database.ts";
 import { createTroubles, type Troubles } from "./faults.ts";
 import { createNodes, type Nodes } from "./nodes.ts";
@@ -49,6 +50,7 @@ export type Stage = {
   readonly nodes: Nodes;
   readonly workspaces: readonly Workspace[];
   readonly operators: Operators;
+  readonly campaigns: Campaigns;
   readonly troubles: Troubles;
   readonly restrictions: Restrictions;
   readonly promises: Promises;
@@ -80,22 +82,23 @@ export async function setStage({ database, seed, scenario, fill, rewrite }: Stag
   const operators = createOperators({ world, pool: operator, workspaces, ring: nodes.ring, minStepDelayHours: scenario.minStepDelayHours, fail });
   const troubles = createTroubles({ world, server, nodes, scenario });
   const restrictions = createRestrictions({ world, pool: operator, wire, workspaces, scenario });
-  const promises = createPromises({ world, server, wire, scenario, workspaces, deeds: operators.deeds, restrictions, troubles, fail });
+  const campaigns = createCampaigns({ world, pool: operator, server, workspaces, scenario, perform: operators.perform, fail });
+  const promises = createPromises({ world, server, wire, scenario, workspaces, deeds: operators.deeds, restrictions, campaigns, troubles, fail });
   for (let n = 0; n < scenario.nodes; n++) world.after(n * 300, null, "a start", () => nodes.start(`node${n}`));
-  return { world, server, wire, nodes, workspaces, operators, troubles, restrictions, promises, fail, problem: () => problem };
+  return { world, server, wire, nodes, workspaces, operators, campaigns, troubles, restrictions, promises, fail, problem: () => problem };
 }
 
 export async function runSeed(database: SimulatedDatabase, seed: number, options: RunOptions = {}): Promise<Run> {
   const scenario = drawScenario(seededRandom(`${seed} scenario`));
   const stage = await setStage({ ...options, database, seed, scenario, fill: (db, world) => populate(db, world.random("population")) });
-  const { world, server, wire, nodes, operators, troubles, restrictions, promises, fail, problem } = stage;
+  const { world, server, wire, nodes, operators, campaigns, troubles, restrictions, promises, fail, problem } = stage;
   schedule(stage, scenario);
   let isMended = false;
   world.after(scenario.troubleMs, null, "all is mended", () => {
     troubles.mend();
     wire.mend();
     restrictions.mend();
-    void operators.mend().then(() => (isMended = true));
+    void operators.mend().then(campaigns.mend).then(() => (isMended = true));
   });
 
   let lookedAt = -Infinity;
@@ -120,11 +123,12 @@ export async function runSeed(database: SimulatedDatabase, seed: number, options
 }
 
 /** What operators do, and when: most of it while the first messages go out. */
-function schedule({ world, operators, workspaces }: Stage, { troubleMs }: Scenario): void {
+function schedule({ world, operators, campaigns, workspaces }: Stage, { troubleMs }: Scenario): void {
   const random = world.random("schedule");
   // Not awaited by the event that begins it: its statements are events of their own.
   const act = (ms: number, what: string, run: () => Promise<void>) => world.after(ms, null, what, () => void run());
   for (const workspace of workspaces) act(10_000 * random(), "triggers are set", () => operators.begin(workspace));
+  campaigns.schedule();
   const count = Math.floor(14 * random());
   for (let n = 0; n < count; n++) act(troubleMs * random() ** 3, "an operator", operators.act);
 }

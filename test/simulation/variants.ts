@@ -50,14 +50,20 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: "the attempt does not look at the lease",
-    from: 60,
+    from: 86,
     shows: /^P[47]/,
     rewrite: rewriting(ATTEMPT, [/NOT EXISTS \(SELECT FROM lease\)/g, "false"], [/EXISTS \(SELECT FROM lease\)/g, "true"]),
   },
   {
     name: "the next flow is made without compare and swap",
-    from: 20,
+    from: 42,
     rewrite: rewriting(SETTLE, ["AND e.current_flow_id = o.id", "AND true"]),
     shows: /^P1: enrolment/,
+  },
+  {
+    name: "a campaign's place in its audience is not moved on",
+    from: 3,
+    rewrite: rewriting("UPDATE lanes SET fed_lead_id", ["SET fed_lead_id = (SELECT lead_id FROM next ORDER BY lead_id DESC LIMIT 1)", "SET fed_lead_id = fed_lead_id"]),
+    shows: /^P1: lead/,
   },
 ];

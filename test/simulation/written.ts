@@ -3,16 +3,17 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from "../../src/lib/clock.ts";
 import { SEND_DEADLINE_MS } from "../../src/transports/transport.ts";
 import { isBetween, isWithin } from "./local-time.ts";
+import type { Campaigns } from "./campaigns.ts";
 import type { Deeds } from "./operators.ts";
 import type { Restrictions } from "./restrictions.ts";
 import type { Device, Lead, Sequence, Workspace } from "./scenario.ts";
 import type { Written } from "./wire.ts";
 
-export type MessageCheckOptions = { readonly workspaces: readonly Workspace[]; readonly deeds: Deeds; readonly restrictions: Restrictions; readonly fail: (problem: string) => void };
+export type MessageCheckOptions = { readonly campaigns: Campaigns; readonly workspaces: readonly Workspace[]; readonly deeds: Deeds; readonly restrictions: Restrictions; readonly fail: (problem: string) => void };
 
-type Place = { readonly workspace: Workspace; readonly device: Device; readonly lead: Lead; readonly sequence: Sequence };
+type Place = { readonly workspace: Workspace; readonly device: Device; readonly lead: Lead; readonly sequence: Pick<Sequence, "minDelaySeconds" | "scheduleTime" | "toleranceMinutes" | "timeZone"> };
 
-export function createMessageCheck({ workspaces, deeds, restrictions, fail }: MessageCheckOptions): (message: Written) => void {
+export function createMessageCheck({ campaigns, workspaces, deeds, restrictions, fail }: MessageCheckOptions): (message: Written) => void {
   const flows = new Set<string>();
   const times = new Map<string, number[]>();
 
@@ -20,8 +21,8 @@ export function createMessageCheck({ workspaces, deeds, restrictions, fail }: Me
     const workspace = workspaces.find(({ devices }) => devices.some(({ id }) => id === deviceId));
     const device = workspace?.devices.find(({ id }) => id === deviceId);
     const lead = workspace?.leads.find((each) => each.phone === phone);
-    // The text begins with its step's trigger, and that with its sequence's name.
-    const sequence = workspace?.sequences.find(({ prefix }) => text.startsWith(prefix));
+    // The text begins with its step's trigger, and that with its sequence's name; a campaign's with its own.
+    const sequence = workspace?.sequences.find(({ prefix }) => text.startsWith(prefix)) ?? campaigns.all.find(({ prefix, workspaceId }) => workspaceId === workspace?.id && text.startsWith(prefix));
     return workspace && device && lead && sequence && { workspace, device, lead, sequence };
   };
 
@@ -60,6 +61,7 @@ export function createMessageCheck({ workspaces, deeds, restrictions, fail }: Me
     const last = times.get(deviceId)?.at(-1);
     const gapMs = sequence.minDelaySeconds * SECOND_MS;
     if (last !== undefined && at - last < gapMs) fail(`P6: ${at - last} ms between two messages of ${deviceId}, where ${gapMs} are the least`);
+    campaigns.checkMessage(message);
     checkLimits(message, place);
     checkTime(message, place);
     if (restrictions.forbids(deviceId, lead.id, at)) fail(`restricted device ${deviceId} wrote to ${phone}, who has not written to it`);

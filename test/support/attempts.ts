@@ -19,14 +19,14 @@ export async function holdLease(pool: pg.Pool): Promise<string> {
   return nodeId;
 }
 
-export type WaitingFlow = { readonly id: string; readonly lead_id: string; readonly step_id: string; readonly revision: number; readonly is_rationed: boolean };
+export type WaitingFlow = { readonly id: string; readonly lead_id: string; readonly step_id: string; readonly campaign_id: string | null; readonly revision: number; readonly is_rationed: boolean };
 
 /** The workspace's flows that wait in the queue, due or not, in order of their leads. */
 export const waitingFlows = (pool: pg.Pool, workspaceId: string): Promise<WaitingFlow[]> =>
   query<WaitingFlow>(
     pool,
-    `SELECT f.id, f.lead_id, f.step_id, s.revision + w.greetings_revision AS revision, w.cap_messages IS NOT NULL OR w.hourly_ceiling IS NOT NULL AS is_rationed
-       FROM flows f JOIN sequences s ON s.id = f.sequence_id JOIN workspaces w ON w.id = f.workspace_id
+    `SELECT f.id, f.lead_id, f.step_id, f.campaign_id, coalesce(s.revision, c.revision) + w.greetings_revision AS revision, w.cap_messages IS NOT NULL OR w.hourly_ceiling IS NOT NULL AS is_rationed
+       FROM flows f LEFT JOIN sequences s ON s.id = f.sequence_id LEFT JOIN campaigns c ON c.id = f.campaign_id JOIN workspaces w ON w.id = f.workspace_id
       WHERE f.workspace_id = $1 AND f.queued ORDER BY f.lead_id, f.id`,
     [workspaceId],
   );
@@ -39,6 +39,7 @@ export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest 
   variant: null,
   revision: flow.revision,
   isRationed: flow.is_rationed,
+  isOfCampaign: flow.campaign_id !== null,
 });
 
 /** Attempts flows that nothing hinders. */

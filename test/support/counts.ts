@@ -19,6 +19,27 @@ export async function expectCountsTrue(pool: pg.Pool): Promise<void> {
   expect(kept).toEqual(await query(pool, COUNTED));
 }
 
+/** What waits; else, of a lead that was tried again, whether anything of it was sent, or how the last try ended. */
+export const CAMPAIGNS_COUNTED = `
+  WITH stands AS (
+    SELECT t.campaign_id, t.lead_id,
+           CASE WHEN count(f.id) = 0 THEN CASE c.status WHEN 'CANCELLED' THEN 'CANCELLED' ELSE 'WAITING' END
+                WHEN bool_or(f.settled_at IS NULL) THEN 'WAITING'
+                WHEN bool_or(f.status = 'SENT') THEN 'SENT'
+                ELSE (array_agg(f.status ORDER BY f.id DESC))[1] END AS stands
+      FROM campaign_leads t JOIN campaigns c ON c.id = t.campaign_id
+      LEFT JOIN (flows f JOIN lanes a ON a.id = f.lane_id AND NOT a.is_test) ON f.campaign_id = t.campaign_id AND f.lead_id = t.lead_id
+     GROUP BY t.campaign_id, t.lead_id, c.status)
+  SELECT c.id AS campaign_id, count(s.lead_id) AS total, count(*) FILTER (WHERE stands = 'WAITING') AS waiting, count(*) FILTER (WHERE stands = 'SENT') AS sent,
+         count(*) FILTER (WHERE stands = 'FAILED') AS failed, count(*) FILTER (WHERE stands = 'SKIPPED') AS skipped, count(*) FILTER (WHERE stands = 'CANCELLED') AS cancelled
+    FROM campaigns c LEFT JOIN stands s ON s.campaign_id = c.id GROUP BY c.id ORDER BY c.id`;
+
+/** The same of campaigns: each lead of the audience is in one count, and it is the right one. */
+export async function expectCampaignCountsTrue(pool: pg.Pool): Promise<void> {
+  const kept = await query(pool, "SELECT campaign_id, total, waiting, sent, failed, skipped, cancelled FROM campaign_totals ORDER BY campaign_id");
+  expect(kept).toEqual(await query(pool, CAMPAIGNS_COUNTED));
+}
+
 const EVENTS = `
   SELECT f.id, f.status, array_agg(e.type ORDER BY e.xid, e.id) AS types
     FROM flows f LEFT JOIN events e ON e.flow_id = f.id WHERE f.workspace_id = $1 GROUP BY f.id, f.status`;

@@ -7,6 +7,7 @@ import { createClient, type Client } from "graphql-ws";
 import { WebSocket } from "ws";
 import type { TokenScope } from "../../src/access/scopes.ts";
 import { createTokens, ensureAdminToken, newSecret } from "../../src/access/tokens.ts";
+import { createFollowCampaign } from "../../src/campaigns/progress.ts";
 import type { FleetView } from "../../src/devices/fleet-view.ts";
 import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell, type Topic } from "../../src/events/bell.ts";
@@ -75,6 +76,7 @@ export async function testServer(
       events: noEvents,
       fleet: noFleet,
       importer,
+      followCampaign: createFollowCampaign(clock),
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
       sealer: createSealer([Buffer.alloc(32, 7)]),
       optOutHash: testOptOutHash,

@@ -13,9 +13,11 @@ export const flows = pgTable(
     workspaceId: uuid("workspace_id").notNull(),
     laneId: bigint("lane_id", { mode: "number" }).notNull(),
     leadId: uuid("lead_id").notNull(),
-    enrollmentId: uuid("enrollment_id").notNull(),
-    sequenceId: uuid("sequence_id").notNull(),
-    stepId: uuid("step_id").notNull(),
+    /** Of a sequence's flow: these three; of a campaign's, the campaign alone. */
+    enrollmentId: uuid("enrollment_id"),
+    sequenceId: uuid("sequence_id"),
+    stepId: uuid("step_id"),
+    campaignId: uuid("campaign_id"),
     /** The flow before it in its enrolment. From `enrollments.current_flow_id` back, this leads to all of them (flows_of_enrollment): an index by enrolment
      *  would be written twice a message, by the attempt too, and cost a seventh of all that a message costs. */
     previousId: uuid("previous_id"),
@@ -60,6 +62,9 @@ export const flows = pgTable(
     index("flows_failed").on(table.failedAt, table.id).where(sql`failed_at IS NOT NULL`),
     index("flows_undecided").on(table.laneId, table.dueAt).where(sql`undecided`),
     index("flows_variant").on(table.stepId, table.variant).where(sql`variant IS NOT NULL`),
+    index("flows_campaign").on(table.campaignId, table.id).where(sql`campaign_id IS NOT NULL`),
+    index("flows_campaign_lead").on(table.leadId).where(sql`campaign_id IS NOT NULL`),
+    check("flows_source", sql`(sequence_id IS NULL) = (enrollment_id IS NULL) AND (sequence_id IS NULL) = (step_id IS NULL) AND (sequence_id IS NULL) <> (campaign_id IS NULL)`),
     check("flows_status", sql`status IN ('ACTIVE', 'PROCESSING', 'SENT', 'FAILED', 'SKIPPED', 'CANCELLED')`),
   ],
 );
@@ -79,6 +84,7 @@ export const eventBatches = pgTable(
     /** Lists of equal length, or null where no change has such a thing. */
     flowIds: uuid("flow_ids").array(),
     sequenceIds: uuid("sequence_ids").array(),
+    campaignIds: uuid("campaign_ids").array(),
     deviceIds: uuid("device_ids").array(),
     statuses: text("statuses").array(),
     previousStatuses: text("previous_statuses").array(),

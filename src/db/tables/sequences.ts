@@ -88,14 +88,20 @@ export const removedSteps = pgTable("removed_steps", {
   nextTrigger: text("next_trigger"),
 });
 
-/** A queue of its own for each sequence and time zone. `due_at` of its flows is in lane time, which stands still while the lane is
+/** A queue of its own for each sequence or campaign, and time zone. `due_at` of its flows is in lane time, which stands still while the lane is
  *  paused: lane time = (paused_at or now) − pause_offset. Pausing and resuming a million flows is one row's update. */
 export const lanes = pgTable(
   "lanes",
   {
     id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
     workspaceId: uuid("workspace_id").notNull(),
-    sequenceId: uuid("sequence_id").notNull(),
+    sequenceId: uuid("sequence_id"),
+    campaignId: uuid("campaign_id"),
+    /** A campaign's lane of test messages: open while the campaign itself has not begun, or is paused. */
+    isTest: boolean("is_test").notNull().default(false),
+    /** A campaign's audience in this zone is put into the queue little by little, in the order of its leads: up to here, and so many are still to come. */
+    fedLeadId: uuid("fed_lead_id"),
+    unfed: integer("unfed").notNull().default(0),
     timeZone: text("time_zone").notNull(),
     pausedAt: instant("paused_at"),
     pauseOffset: interval("pause_offset").notNull().default("0"),
@@ -105,6 +111,8 @@ export const lanes = pgTable(
   },
   (table) => [
     unique("lanes_sequence_id_time_zone").on(table.sequenceId, table.timeZone),
+    unique("lanes_campaign_id_time_zone").on(table.campaignId, table.isTest, table.timeZone),
+    check("lanes_source", sql`(${table.sequenceId} IS NULL) <> (${table.campaignId} IS NULL)`),
     index("lanes_workspace_id").on(table.workspaceId),
     index("lanes_open_until").on(table.openUntil),
   ],

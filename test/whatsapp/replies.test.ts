@@ -30,7 +30,7 @@ describe("a reply", () => {
     await recorded(2);
     await rig.fake.reply({ account: ACCOUNT, phone: PERSON, text: "By the hidden id", from: "lid", showsPhone: false });
     expect(await recorded(3)).toEqual(["By number", "By both", "By the hidden id"].map((text) => ({ text, name: "Siti", opted_out: false })));
-    expect(await waiting()).toBe(0);
+    await eventually(async () => (await waiting()) === 0, "nothing waits to be worked in");
   });
 
   test("under a hidden id that nobody knows is kept, for nobody", async () => {

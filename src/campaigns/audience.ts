@@ -12,7 +12,7 @@ export type StoredAudience = Readonly<Record<string, unknown>>;
 export const storedAudience = (filter: LeadFilter): StoredAudience => JSON.parse(JSON.stringify(filter, (_key, value) => (value === null ? undefined : value)));
 
 /** What was kept, with its times as times. */
-export function audienceFilter(stored: StoredAudience): LeadFilter {
+function audienceFilter(stored: StoredAudience): LeadFilter {
   const time = (value: unknown) => (typeof value === "string" ? new Date(value) : undefined);
   return { ...stored, createdAfter: time(stored["createdAfter"]), createdBefore: time(stored["createdBefore"]) };
 }

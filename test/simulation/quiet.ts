@@ -105,6 +105,7 @@ const AHEAD = `
            OR EXISTS (SELECT FROM workspaces WHERE graph_revision <> reviewed_revision) OR EXISTS (SELECT FROM devices WHERE node_id IS NULL OR wanted_node_id IS NOT NULL)
            OR EXISTS (SELECT FROM enrollments e JOIN sequences s ON s.id = e.sequence_id WHERE s.status = 'ARCHIVED' AND e.status IN ('ACTIVE', 'PAUSED'))
            OR EXISTS (SELECT FROM lanes WHERE open_until <= now()) OR EXISTS (SELECT FROM campaigns c WHERE c.status = 'SCHEDULED' AND coalesce(c.start_at, '-infinity') <= now() OR c.status = 'CANCELLED' AND c.finished_at IS NULL)
+           OR EXISTS (SELECT FROM campaigns c JOIN campaign_totals t ON t.campaign_id = c.id WHERE c.status = 'RUNNING' AND t.waiting = 0)
            OR EXISTS (SELECT FROM unsettled WHERE at < now() - interval '5 minutes') AS at_work,
          EXISTS (SELECT FROM waiting WHERE open_until <= now()) AS is_turning,
          EXISTS (SELECT FROM enrollments WHERE status IN ('ACTIVE', 'PAUSED')) OR EXISTS (SELECT FROM waiting) OR EXISTS (SELECT FROM unsettled)

@@ -96,7 +96,7 @@ export async function pagesByParent(
   return new Map([...Map.groupBy(rows, ({ parent }) => parent)].map(([parent, read]) => [parent, sliceIds(read, page)]));
 }
 
-const EXACT_TO = 10_000;
+export const EXACT_TO = 10_000;
 
 /** How many rows `query` gives: counted up to 10,000, and the planner's estimate beyond, for counting a million takes seconds. */
 export async function countRows(tx: Tx, query: SQL): Promise<Count> {

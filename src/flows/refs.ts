@@ -8,7 +8,7 @@ import { nodeRef } from "../graphql/node.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
 import { LeadRef } from "../leads/refs.ts";
 import { EnrollmentRef, SequenceRef, SequenceStepRef } from "../sequences/refs.ts";
-import { countFlows, countFlowsOfLeads, flowOrder, flowPagesOfLeads, flowsById, listFlows, type Flow, type FlowFilter, type FlowOrderField } from "./service.ts";
+import { countFlows, countFlowsOfCampaigns, countFlowsOfLeads, EXACT_TO, flowOrder, flowPagesOfCampaigns, flowPagesOfLeads, flowsById, type Flow, type FlowFilter, type FlowOrderField } from "./service.ts";
 
 export const FlowRef = nodeRef<Flow>("Flow", (ids, { db }) => flowsById(db, ids));
 
@@ -107,13 +107,6 @@ const pagesOfLeads = perParent<FlowListArgs, Slice<string>>((ids, args, { db }) 
 
 const countsOfLeads = perParent<FlowFilter, number>((ids, filter, { db }) => countFlowsOfLeads(db, ids, filter), 0);
 
-/** `Campaign.flows`. */
-export async function flowsOfCampaign({ db }: ApiContext, campaignId: string, args: FlowListArgs) {
-  const { filter, order, page } = flowList(args);
-  const own = { ...filter, campaignId };
-  return connection(await listFlows(db, own, order, page), order, () => countFlows(db, own));
-}
-
 /** `Lead.flows`, for the lead's own type to show. */
 export async function flowsOfLead(context: ApiContext, leadId: string, args: FlowListArgs) {
   const { filter, order } = flowList(args);
@@ -121,4 +114,20 @@ export async function flowsOfLead(context: ApiContext, leadId: string, args: Flo
     total: await countsOfLeads(context, leadId, filter),
     isExact: true,
   }));
+}
+
+const pagesOfCampaigns = perParent<FlowListArgs, Slice<string>>((ids, args, { db }) => {
+  const { filter, order, page } = flowList(args);
+  return flowPagesOfCampaigns(db, ids, filter, order, page);
+}, emptySlice);
+
+const countsOfCampaigns = perParent<FlowFilter, number>((ids, filter, { db }) => countFlowsOfCampaigns(db, ids, filter), 0);
+
+/** `Campaign.flows`. */
+export async function flowsOfCampaign(context: ApiContext, campaignId: string, args: FlowListArgs) {
+  const { filter, order } = flowList(args);
+  return connection(await pagesOfCampaigns(context, campaignId, args), order, async () => {
+    const total = await countsOfCampaigns(context, campaignId, filter);
+    return total <= EXACT_TO ? { total, isExact: true } : countFlows(context.db, { ...filter, campaignId });
+  });
 }

@@ -1,10 +1,12 @@
 import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
-import { countRows, pageClauses, pagesByParent, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
+import { countRows, EXACT_TO, pageClauses, pagesByParent, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { textArray } from "../db/arrays.ts";
 import { flows } from "../db/tables/flows.ts";
 import { enrollments, lanes } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import type { FlowFailureCode, FlowStatus } from "./states.ts";
+
+export { EXACT_TO };
 
 const columns = {
   ...getTableColumns(flows),
@@ -161,6 +163,25 @@ export const flowPagesOfLeads = (
   page: Page,
 ): Promise<Map<string, Slice<string>>> =>
   db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofParent} AND ${matching(db, filter)}` }, page, order));
+
+export const flowPagesOfCampaigns = (
+  db: WorkspaceDb,
+  campaignIds: readonly string[],
+  filter: FlowFilter,
+  order: Order,
+  page: Page,
+): Promise<Map<string, Slice<string>>> =>
+  db.read((tx) => pagesByParent(tx, campaignIds, { from, where: sql`${flows.campaignId} = parent.id AND ${matching(db, filter)}` }, page, order));
+
+/** How many flows each campaign has, up to one more than are counted exactly. */
+export async function countFlowsOfCampaigns(db: WorkspaceDb, campaignIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {
+  const { rows } = await db.read((tx) =>
+    tx.execute<{ id: string; total: number }>(sql`
+      SELECT parent.id, (SELECT count(*)::int FROM (SELECT FROM ${from} WHERE ${flows.campaignId} = parent.id AND ${matching(db, filter)} LIMIT ${EXACT_TO + 1}) AS rows) AS total
+        FROM unnest(${textArray(campaignIds)}::uuid[]) AS parent(id)`),
+  );
+  return new Map(rows.map(({ id, total }) => [id, total]));
+}
 
 /** How many flows each lead has; a person has few. */
 export async function countFlowsOfLeads(db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {

@@ -37,7 +37,7 @@ const countCampaigns = `
            count(*) FILTER (WHERE ending = 'SKIPPED'), count(*) FILTER (WHERE ending = 'CANCELLED')
       FROM (SELECT s.workspace_id, s.campaign_id,
                    CASE WHEN s.retry_of IS NOT NULL AND (SELECT r.status FROM flows r WHERE r.id = s.retry_of) = 'SENT' THEN 'SENT' ELSE s.status END AS ending
-              FROM settled s JOIN lanes a ON a.id = s.lane_id WHERE s.campaign_id IS NOT NULL AND NOT a.is_test) AS t
+              FROM settled s WHERE s.campaign_id IS NOT NULL AND NOT (SELECT a.is_test FROM lanes a WHERE a.id = s.lane_id)) AS t
      GROUP BY workspace_id, campaign_id)`;
 
 const settle = `

@@ -8,6 +8,7 @@ import { testCampaign } from "../../src/campaigns/test-send.ts";
 import { createFeeder } from "../../src/campaigns/feeder.ts";
 import { attemptFlows, type AttemptRequest } from "../../src/dispatcher/attempt.ts";
 import { correctFlows } from "../../src/dispatcher/correct.ts";
+import { recordReplies } from "../../src/replies/record.ts";
 import { retryFlow } from "../../src/flows/retry.ts";
 import { type Ending, type Settlement, settleFlows } from "../../src/flows/settle.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -108,6 +109,13 @@ describe("its flow is not attempted", () => {
     expect(await hindrances(flows.map((flow) => requestFor(flow, deviceId)))).toEqual([null]);
     expect(await hindrances(flows.map((flow) => requestFor(flow, deviceId)))).toEqual(["gone"]);
   });
+});
+
+test("a STOP skips what campaigns have in the queue for that person", async () => {
+  const id = await fed(2);
+  const { phone } = await one<{ phone: string }>(pool, "SELECT l.phone FROM leads l JOIN flows f ON f.lead_id = l.id WHERE f.campaign_id = $1 ORDER BY f.id LIMIT 1", [id]);
+  await recordReplies(pool, [{ workspaceId, deviceId, messageId: "m1", phone, text: "Stop", at: new Date() }]);
+  expect(await totals(id)).toMatchObject({ waiting: 1, skipped: 1 });
 });
 
 test("a batch of both kinds is answered in its order", async () => {

@@ -9,6 +9,7 @@ import "../flows/subscriptions.ts";
 import "../leads/graphql.ts";
 import "../messages/graphql.ts";
 import "../replies/graphql.ts";
+import "../sequences/draw-graphql.ts";
 import "../sequences/enrollments-graphql.ts";
 import "../sequences/graphql.ts";
 import "../sequences/mutations-graphql.ts";

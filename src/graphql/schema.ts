@@ -13,6 +13,7 @@ import "../sequences/draw-graphql.ts";
 import "../sequences/enrollments-graphql.ts";
 import "../sequences/graphql.ts";
 import "../sequences/mutations-graphql.ts";
+import "../sequences/simulate-graphql.ts";
 import "../system/graphql.ts";
 
 export const schema = builder.toSchema();

@@ -59,7 +59,7 @@ test("the order of branches", async () => {
   const ids: Record<string, string> = {};
   for (const [name, fields] of Object.entries(people)) ids[name] = await upsert({ ...fields, triggers: [t("0first")] });
   node.bell.ring("enrollment");
-  const ways = async () => Object.fromEntries(await Promise.all(Object.entries(ids).map(async ([name, id]) => [name, await sentTo(id)])));
+  const ways = async (): Promise<Record<string, string[]>> => Object.fromEntries(await Promise.all(Object.entries(ids).map(async ([name, id]) => [name, await sentTo(id)])));
   await eventually(async () => Object.values(await ways()).every((way) => way.length === 2), "all have come to the end", 20_000);
   expect(await ways()).toEqual({ both: ["0first", "ipoh"], second: ["0first", "yoga"], neither: ["0first", "else"], nothing: ["0first", "else"] });
 

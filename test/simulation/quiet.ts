@@ -84,7 +84,7 @@ type Ahead = {
 const AHEAD = `
   WITH beaten AS (UPDATE nodes SET beat = beat + 1 WHERE (SELECT array_agg(name ORDER BY name) FROM nodes) = $1::text[] RETURNING id),
   waiting AS MATERIALIZED (
-    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued),
+    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued OR f.undecided),
   unsettled AS MATERIALIZED (
     SELECT a.at FROM device_attempts a CROSS JOIN LATERAL (SELECT FROM flows f WHERE f.id = a.flow_id AND f.settled_at IS NULL OFFSET 0) AS f)
   SELECT (SELECT extract(epoch FROM min(CASE WHEN at > now() THEN at ELSE open_until END))::float8 * 1000 FROM waiting) AS due,

@@ -122,7 +122,7 @@ test("replies, opt-outs and missing consent end it, and the span too", async () 
   };
   expect(await ends({})).toEqual(["COMPLETED", 3]);
   expect(await ends({ assumptions: [{ trigger: t("2"), replied: true }] })).toEqual(["REPLIED", 2]);
-  expect(await ends({ days: 1 })).toEqual(["SPAN_OVER", 1 + 1]);
+  expect(await ends({ days: 1 })).toEqual(["SPAN_OVER", 2]);
   await pool.query("UPDATE workspaces SET require_consent = true WHERE id = $1", [DEFAULT_WORKSPACE_ID]);
   expect(await ends({ leadId: `Lead:${leadId}` })).toEqual(["NO_CONSENT", 0]);
   expect(await ends({ lead: { name: "Somebody new" } })).toEqual(["COMPLETED", 3]);

@@ -223,7 +223,12 @@ SELECT f.id, f.workspace_id, f.sequence_id, f.step_id, c.phone, c.name, st.trigg
        NULL, NULL, NULL, NULL, f.retry_count, coalesce(f.failure_code || ': ' || f.failure_message, f.skip_reason), f.created_at
   FROM flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id JOIN enrollments e ON e.id = f.enrollment_id
   LEFT JOIN sequence_steps st ON st.id = f.step_id
- WHERE f.settled_at IS NOT NULL;
+ WHERE f.settled_at IS NOT NULL
+UNION ALL
+SELECT f.id, f.workspace_id, f.sequence_id, f.step_id, c.phone, c.name, st.trigger, wall_time(f.due_at, l.paused_at, l.pause_offset), 'active',
+       NULL, NULL, NULL, NULL, f.retry_count, NULL, f.created_at
+  FROM flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id LEFT JOIN sequence_steps st ON st.id = f.step_id
+ WHERE f.undecided;
 --> statement-breakpoint
 CREATE OR REPLACE VIEW broadcast_messages WITH (security_invoker = true) AS
 SELECT f.id, f.workspace_id, f.bound_device_id AS device_id, f.sequence_id, f.campaign_id, c.phone AS recipient_phone, c.name AS recipient_name,
@@ -261,7 +266,12 @@ UNION ALL
 SELECT f.id, f.workspace_id, f.device_id, f.sequence_id, f.campaign_id, c.phone, c.name, f.text, 'cancelled',
        wall_time(f.due_at, l.paused_at, l.pause_offset), NULL, NULL, f.created_at
   FROM flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id
- WHERE f.status = 'CANCELLED';
+ WHERE f.status = 'CANCELLED'
+UNION ALL
+SELECT f.id, f.workspace_id, f.bound_device_id, f.sequence_id, f.campaign_id, c.phone, c.name, NULL, 'pending',     -- which text it will be is not decided yet
+       wall_time(f.due_at, l.paused_at, l.pause_offset), NULL, NULL, f.created_at
+  FROM flows f JOIN leads c ON c.id = f.lead_id JOIN lanes l ON l.id = f.lane_id
+ WHERE f.undecided;
 --> statement-breakpoint
 -- Where each lead of a campaign's audience stands: every lead once, in one of these counts. Sums, as in sequence_totals. What a cancelled campaign has not put
 -- into the queue is cancelled by that alone.

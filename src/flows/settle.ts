@@ -4,6 +4,7 @@
 import type pg from "pg";
 import { plainColumn, textArray } from "../db/arrays.ts";
 import { appendEvents } from "../events/append.ts";
+import { MAX_STEP_DELAY_HOURS, NEXT_DUE } from "../sequences/next-due.ts";
 import type { Outcome } from "../transports/transport.ts";
 import type { FlowFailureCode, FlowSkipReason, FlowStatus } from "./states.ts";
 
@@ -25,9 +26,6 @@ export type Settlement = {
   readonly attemptId: string | null;
   readonly ending: Ending;
 };
-
-/** No step waits longer for the next: the rules refuse more, but SQL can write it into a sequence that runs. */
-const MAX_STEP_DELAY_HOURS = 8760;
 
 /** Each lead of a campaign's audience is counted once: as its flow ended, or the last retry of it. A retry of what has arrived after all counts as that. */
 const countCampaigns = `
@@ -69,14 +67,7 @@ const settle = `
                uuid_v7() AS next_flow_id, n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger,
                z.next_zone, b.id AS next_lane_id, t.lane_now,
                coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0') AS next_lane_lag,   -- of the wall, in lane time
-               CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN soon.wall              -- a removed step's successor takes its place in time
-                    -- From when it was due, not from when it was sent, or a daily message drifts out of its window; but after a backlog
-                    -- never closer to the last one than the minimum delay.
-                    WHEN nq.schedule_time IS NULL THEN greatest(soon.planned, soon.earliest)
-                    -- In days of the person's own calendar, which daylight saving makes an hour shorter or longer; never twice in one window.
-                    WHEN n.sequence_id = s.sequence_id
-                    THEN next_opening(z.next_zone, nq.schedule_time, (soon.wall AT TIME ZONE sound_zone(a.time_zone))::date + ceil(delay.hours / 24)::int, soon.earliest)
-                    ELSE next_opening(z.next_zone, nq.schedule_time, '-infinity', greatest(soon.planned, soon.earliest) - make_interval(mins => nq.schedule_tolerance_minutes))
+               CASE WHEN s.skip_reason = 'STEP_REMOVED' THEN soon.wall              -- a removed step's successor takes its place in time${NEXT_DUE}
                END AS next_due,                                                      -- by the wall clock
                CASE WHEN s.status = 'SKIPPED' AND s.skip_reason <> 'STEP_REMOVED' THEN 'STOPPED'
                     WHEN s.status = 'FAILED' AND q.on_failure = 'STOP' THEN 'STOPPED'

@@ -11,9 +11,11 @@ import "../flows/subscriptions.ts";
 import "../leads/graphql.ts";
 import "../messages/graphql.ts";
 import "../replies/graphql.ts";
+import "../sequences/draw-graphql.ts";
 import "../sequences/enrollments-graphql.ts";
 import "../sequences/graphql.ts";
 import "../sequences/mutations-graphql.ts";
+import "../sequences/simulate-graphql.ts";
 import "../system/graphql.ts";
 
 export const schema = builder.toSchema();

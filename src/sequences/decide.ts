@@ -25,9 +25,12 @@ const decide = `
   WITH chosen AS MATERIALIZED (
     SELECT f.id, f.workspace_id, f.lead_id, f.enrollment_id, f.previous_id, f.sequence_id, e.trigger AS word, coalesce(l.preferred_device_id, f.bound_device_id) AS device_id,
            n.id AS next_step_id, n.sequence_id AS next_sequence_id, n.trigger AS next_trigger, z.zone AS next_zone, nq.schedule_time, nq.schedule_tolerance_minutes,
-           CASE WHEN n.id IS NULL THEN 'END' WHEN n.sequence_id = f.sequence_id THEN 'STEP' ELSE 'SEQUENCE' END AS goes, uuid_v7() AS entry_id
+           CASE WHEN n.id IS NULL THEN 'END' WHEN n.sequence_id = f.sequence_id THEN 'STEP' ELSE 'SEQUENCE' END AS goes, uuid_v7() AS entry_id,
+           -- Not from when somebody came to decide it: each branch would put the rest off by up to a cycle.
+           greatest(clock_timestamp() + (f.due_at - lane_time(clock_timestamp(), a.paused_at, a.pause_offset)), a.open_from) AS decided_at
       FROM unnest($1::uuid[]) AS w(id)
      CROSS JOIN LATERAL (SELECT * FROM flows WHERE flows.id = w.id AND flows.undecided OFFSET 0) AS f
+      JOIN lanes a ON a.id = f.lane_id
       JOIN enrollments e ON e.id = f.enrollment_id AND e.current_flow_id = f.id AND e.status = 'ACTIVE'
       LEFT JOIN leads l ON l.id = f.lead_id
       LEFT JOIN sequence_steps st ON st.id = f.step_id
@@ -71,8 +74,8 @@ const decide = `
        SET undecided = false, queued = true, step_id = c.next_step_id, sequence_id = c.next_sequence_id, enrollment_id = c.entry_id, previous_id = NULL,
            lane_id = m.lane_id, bound_device_id = c.device_id,
            -- In its new lane's time; a lane made just now is not seen here yet, and its time is the wall's.
-           due_at = CASE WHEN c.schedule_time IS NULL THEN clock_timestamp()
-                         ELSE next_opening(c.next_zone, c.schedule_time, '-infinity', clock_timestamp() - make_interval(mins => c.schedule_tolerance_minutes)) END
+           due_at = CASE WHEN c.schedule_time IS NULL THEN c.decided_at
+                         ELSE next_opening(c.next_zone, c.schedule_time, '-infinity', c.decided_at - make_interval(mins => c.schedule_tolerance_minutes)) END
                     - coalesce(clock_timestamp() - lane_time(clock_timestamp(), b.paused_at, b.pause_offset), interval '0')
       FROM chosen c
       JOIN new_lanes m ON m.next_sequence_id = c.next_sequence_id AND m.next_zone = c.next_zone

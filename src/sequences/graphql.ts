@@ -15,8 +15,7 @@ import {
   type SequenceStep,
   type SequenceTotals,
 } from "./read.ts";
-import type { Branch } from "./branches.ts";
-import { BranchConditionEnum, EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
+import { EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef, StepBranch } from "./refs.ts";
 import { problemsOfSequences } from "./service.ts";
 import { type VariantResult, variantResults } from "./variant-results.ts";
 
@@ -101,14 +100,6 @@ function enrolledIn(totals: SequenceTotals, status: readonly EnrollmentStatus[] 
   const counts = { ACTIVE: totals.active, PAUSED: totals.paused, COMPLETED: totals.completed, STOPPED: totals.stopped };
   return [...new Set(status ?? ENROLLMENT_STATUSES)].reduce((sum, each) => sum + counts[each], 0);
 }
-
-const StepBranch = builder.objectRef<Branch>("StepBranch").implement({
-  fields: (t) => ({
-    condition: t.field({ type: BranchConditionEnum, resolve: ({ condition }) => condition }),
-    value: t.expose("value", { type: "JSONObject", nullable: true, description: 'For ATTRIBUTE_EQUALS {"city": "Ipoh"}; for NICHE_IN {"niches": ["fitness"]}.' }),
-    nextTrigger: t.exposeString("nextTrigger", { nullable: true, description: "The end where null." }),
-  }),
-});
 
 const StepVariant = builder.objectRef<Variant>("StepVariant").implement({
   description: "A text that stands in for its step's own for a share of the leads. Who gets which hangs on the lead and the step alone.",

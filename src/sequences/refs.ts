@@ -11,7 +11,7 @@ import {
   type Enrollment,
   type EnrollmentPageArgs,
 } from "./enrollments.ts";
-import type { BranchCondition } from "./branches.ts";
+import type { Branch, BranchCondition } from "./branches.ts";
 import { sequencesById, stepsById, type Sequence, type SequenceStep } from "./read.ts";
 
 export const SequenceRef = nodeRef<Sequence>("Sequence", (ids, { db }) => sequencesById(db, ids));
@@ -29,6 +29,14 @@ export const BranchConditionEnum = builder.enumType("BranchCondition", {
     REPLIED_SINCE: { description: "Has replied since this step was sent." },
     READ: { description: "Has read this step's message." },
   } satisfies Record<BranchCondition, object>,
+});
+
+export const StepBranch = builder.objectRef<Branch>("StepBranch").implement({
+  fields: (t) => ({
+    condition: t.field({ type: BranchConditionEnum, resolve: ({ condition }) => condition }),
+    value: t.expose("value", { type: "JSONObject", nullable: true, description: 'For ATTRIBUTE_EQUALS {"city": "Ipoh"}; for NICHE_IN {"niches": ["fitness"]}.' }),
+    nextTrigger: t.exposeString("nextTrigger", { nullable: true, description: "The end where null." }),
+  }),
 });
 
 export const FailurePolicyEnum = builder.enumType("FailurePolicy", {

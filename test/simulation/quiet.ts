@@ -84,7 +84,7 @@ type Ahead = {
 const AHEAD = `
   WITH beaten AS (UPDATE nodes SET beat = beat + 1 WHERE (SELECT array_agg(name ORDER BY name) FROM nodes) = $1::text[] RETURNING id),
   waiting AS MATERIALIZED (
-    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued
+    SELECT greatest(f.due_at + a.pause_offset, a.open_from) AS at, a.paused_at IS NULL AS is_open, a.open_until FROM flows f JOIN lanes a ON a.id = f.lane_id WHERE f.queued OR f.undecided
      UNION ALL                                                                -- whom a campaign has not come to yet
     SELECT greatest(c.launched_at, a.open_from), a.paused_at IS NULL, a.open_until
       FROM lanes a CROSS JOIN LATERAL (SELECT coalesce(c.started_at, c.created_at) AS launched_at FROM campaigns c WHERE c.id = a.campaign_id AND c.status IN ('RUNNING', 'PAUSED')) AS c

@@ -30,8 +30,8 @@ type Case = { readonly name: string; readonly leads: number; readonly devices: n
 
 const CASES: readonly Case[] = [
   { name: "that ends before any limit", leads: 240, devices: 4 },
-  { name: "that takes its devices' hourly limits for hours", leads: 700, devices: 3 },
-  { name: "that quiet hours break in two", leads: 400, devices: 3, quiet: ["09:30", "11:30"] },
+  { name: "that takes its devices' hourly limits for hours", leads: 400, devices: 3 },
+  { name: "that quiet hours break in two", leads: 280, devices: 3, quiet: ["09:30", "11:30"] },
 ];
 
 async function fill(db: Db, { leads: count, devices: fleet, quiet }: Case): Promise<Workspace[]> {

@@ -15,6 +15,8 @@ const LONG = [
   "test/faults/whatsapp-sends.test.ts",
   "test/faults/kills.test.ts",
   "test/simulation/broken.test.ts",
+  "test/integration/campaign-at-scale.test.ts",
+  "test/simulation/campaign-estimate.test.ts",
   "test/integration/restricted.test.ts",
   "test/faults/whatsapp-replies.test.ts",
   "test/faults/start.test.ts",

@@ -51,9 +51,6 @@ export type Capacity = {
 const STEP_MS = 10 * MINUTE_MS;
 /** A device's when there is none to ask. */
 const USUAL = { hourlyLimit: 80, dailyLimit: 800 };
-/** A plan of years for slow fleets; what is beyond is not worth the time. */
-const MOST_STEPS = 200_000;
-
 type Waiting = { readonly dueAt: number; count: number };
 
 /** `leads` people begin at once. `horizon`: ms since the epoch. */
@@ -63,7 +60,7 @@ export function planCapacity(stages: readonly Stage[], leads: number, devices: D
   line.arrive(0, stages[0]?.dueAt ?? 0, leads);
   const recent = createRecent();
   let now = start - (start % STEP_MS);
-  for (let steps = 0; steps < MOST_STEPS && devices.count > 0; steps++) {
+  while (devices.count > 0) {
     const next = line.nextAt(now);
     if (next === Infinity) return { ...book.close(leads), finishesAt: line.finishedAt() };
     now = Math.max(now, next - (next % STEP_MS));
@@ -79,12 +76,15 @@ type Book = ReturnType<typeof createBook>;
 /** Who waits for which message. Those of one message stand in the order in which they are due, for who is taken first is due again first. */
 function createLine(stages: readonly Stage[], book: Book) {
   const queues: Waiting[][] = stages.map(() => []);
+  /** The messages that somebody waits for, mostly few: a way of hundreds is not to be gone through at every step of years. */
+  const waitedFor = new Set<number>();
   let finishedAt: number | null = null;
 
   const arrive = (place: number, dueAt: number, count: number) => {
     const [stage, queue] = [stages[place], queues[place]];
     if (!stage || !queue) return;
     book.arrived(stage, dueAt, count);
+    waitedFor.add(place);
     const last = queue.at(-1);
     if (last?.dueAt === dueAt) last.count += count;
     else queue.push({ dueAt, count });
@@ -110,12 +110,16 @@ function createLine(stages: readonly Stage[], book: Book) {
   return {
     arrive,
     finishedAt: () => finishedAt,
-    nextAt: (now: number) => Math.min(Infinity, ...stages.map((stage, place) => (dueOf(place) === Infinity ? Infinity : firstOpen(stage, dueOf(place), now)))),
+    nextAt(now: number): number {
+      let next = Infinity;
+      for (const place of waitedFor) next = Math.min(next, firstOpen(stages[place] as Stage, dueOf(place), now));
+      return next;
+    },
     /** Takes up to `room` in the step that begins `now`: the oldest first, whichever message it waits for. */
     take(now: number, room: number, devices: number): number {
       const used = { ms: 0 };
       let left = room;
-      const places = [...stages.keys()].filter((place) => dueOf(place) < now + STEP_MS).toSorted((a, b) => dueOf(a) - dueOf(b));
+      const places = [...waitedFor].filter((place) => dueOf(place) < now + STEP_MS).toSorted((a, b) => dueOf(a) - dueOf(b) || a - b);
       for (const place of places) {
         const queue = queues[place] as Waiting[];
         for (let head = queue[0]; head !== undefined && head.dueAt < now + STEP_MS && left > 0; head = queue[0]) {
@@ -125,6 +129,7 @@ function createLine(stages: readonly Stage[], book: Book) {
           if (head.count > 0) break;
           queue.shift();
         }
+        if (queue.length === 0) waitedFor.delete(place);
       }
       return room - left;
     },
@@ -165,15 +170,29 @@ function placeOf(openings: readonly Opening[], at: number): number {
 
 /** What was taken in the last hour and day: the limits roll. */
 function createRecent() {
-  const entries: { readonly at: number; readonly count: number }[] = [];
-  const since = (at: number) => entries.reduce((sum, entry) => (entry.at > at ? sum + entry.count : sum), 0);
+  const [hour, day] = [createRolling(HOUR_MS), createRolling(DAY_MS)];
   return {
     add(at: number, count: number) {
-      if (count > 0) entries.push({ at, count });
+      hour.add(at, count);
+      day.add(at, count);
     },
-    room(now: number, { hourlyLimit, dailyLimit, hourlyCeiling }: Devices): number {
-      while (entries[0] && entries[0].at <= now - DAY_MS) entries.shift();
-      return Math.max(0, Math.min(Math.min(hourlyLimit, hourlyCeiling ?? Infinity) - since(now - HOUR_MS), dailyLimit - since(now - DAY_MS)));
+    room: (now: number, { hourlyLimit, dailyLimit, hourlyCeiling }: Devices): number =>
+      Math.max(0, Math.min(Math.min(hourlyLimit, hourlyCeiling ?? Infinity) - hour.sum(now), dailyLimit - day.sum(now))),
+  };
+}
+
+function createRolling(windowMs: number) {
+  const entries: { readonly at: number; readonly count: number }[] = [];
+  let sum = 0;
+  return {
+    add(at: number, count: number) {
+      if (count === 0) return;
+      entries.push({ at, count });
+      sum += count;
+    },
+    sum(now: number): number {
+      while (entries[0] && entries[0].at <= now - windowMs) sum -= entries.shift()?.count ?? 0;
+      return sum;
     },
   };
 }

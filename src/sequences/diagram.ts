@@ -116,11 +116,12 @@ export function mermaidOf({ nodes, edges, sequences }: Diagram, isEntryPoint: (s
   ].join("\n");
 }
 
-/** What stands for itself between quotes. Not the colon: Mermaid takes what follows "style …:" on a line for colours, and off its end a semicolon. */
-const PLAIN = /^[\p{L}\p{N}\p{M} _.,()!?+=-]$/u;
+/** Word by word what stands for itself between quotes, and what doesn't. Mermaid takes labels for Markdown, in some versions all of them: "1. Cold" would be a list,
+ *  "_vip_" slanted, "www.…" a link, four blanks at the beginning code. Nor does the colon: what follows "style …:" on a line is taken for colours, and off its end a semicolon. */
+const PARTS = /(?<plain>[\p{L}\p{N}\p{M},?]+|(?<!^) |(?<=\p{N})\.(?=\p{N})|(?<=[\p{L}\p{N}])[_-]+(?=[\p{L}\p{N}]))|./gsu;
 
 /** As characters by number, and blanks for line breaks: whatever people call their steps, it ends no label and begins no markup. */
 function escaped(text: string): string {
-  const characters = Array.from(text.toWellFormed().replace(/[\p{Cc}\u2028\u2029]+/gu, " "));
-  return characters.map((character) => (PLAIN.test(character) ? character : `#${character.codePointAt(0)};`)).join("");
+  const line = text.toWellFormed().replace(/[\p{Cc}\u2028\u2029]+/gu, " ");
+  return line.replace(PARTS, (part: string, plain: string | undefined) => plain ?? `#${part.codePointAt(0)};`);
 }

@@ -64,6 +64,12 @@ test("what does not end before the horizon has no finish date", () => {
   expect(planCapacity(stages(1, { openings: daily(10) }), 1_000_000, fleet(1), START, START + 30 * DAY_MS).finishesAt).toBeNull();
 });
 
+test("what ends after years, but before the horizon, has a finish date", () => {
+  const { finishesAt } = planCapacity(stages(1), 1_200_000, fleet(1), START, START + 3650 * DAY_MS);
+  // 800 a day.
+  expect(Math.floor(((finishesAt ?? 0) - START) / DAY_MS)).toBe(1499);
+});
+
 test("of a way without messages there is nothing to do", () => {
   expect(planCapacity([], 100, fleet(1), START, HORIZON)).toEqual({ periods: [], finishesAt: null, missingDevices: 0, isCeilingInTheWay: false });
 });

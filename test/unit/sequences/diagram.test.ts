@@ -97,12 +97,24 @@ describe("the Mermaid text", () => {
       `    end_${idOf(100).replaceAll("-", "")}(("End"))`,
       "  end",
     ]);
-    expect(text).toContain(`  ${name(1)} -->|"1. has read it, after 24 h"| ${name(3)}`);
+    expect(text).toContain(`  ${name(1)} -->|"1#46; has read it, after 24 h"| ${name(3)}`);
+  });
+
+  test.each([
+    ["1. Cold", "1#46; Cold"],
+    ["1) Cold", "1#41; Cold"],
+    ["- Cold", "#45; Cold"],
+    ["__vip__ list", "#95;#95;vip#95;#95; list"],
+    ["www.example.com", "www#46;example#46;com"],
+    ["  Cold", "#32;Cold"],
+    ["fitness_day-2, 1.5 h?", "fitness_day-2, 1.5 h?"],
+  ])("says '%s' without its being Markdown, and stays legible", (written, label) => {
+    expect(mermaidOf(diagramOf(sequence(100, written, []), []), () => false)).toContain(`["${label}"]`);
   });
 
   const nasty = fc.oneof(
     fc.string({ unit: "binary", maxLength: 60 }),
-    fc.constantFrom('"]; click x', "a\nend\nb", "`md`", "#quot;", "style a:b#35;", "%% comment", "<script>alert(1)</script>", "x|y{z}(w)[v]", "-->", "\ud800", "名前 📣", "\u2028", "%%{init: {}}%%"),
+    fc.constantFrom('"]; click x', "a\nend\nb", "`md`", "#quot;", "style a:b#35;", "%% comment", "<script>alert(1)</script>", "x|y{z}(w)[v]", "-->", "\ud800", "名前 📣", "\u2028", "%%{init: {}}%%", "1. a", "_a_ __b__", "www.a.my"),
   );
   property.prop([nasty, nasty, nasty])("is one, whatever people call their sequences, triggers and attributes, and shows what they wrote", (sequenceName, trigger, city) => {
     const own = sequence(100, sequenceName, [step(1, { trigger, isEntryPoint: true, branches: [{ condition: "ATTRIBUTE_EQUALS", value: { city }, nextTrigger: `${trigger}?` }] })]);
@@ -115,6 +127,6 @@ describe("the Mermaid text", () => {
     const labels = lines.map((line) => decoded(Object.values(LINE.exec(line)?.groups ?? {}).find((label) => label !== undefined) ?? ""));
     expect(shown(labels[1] ?? "")).toBe(shown(sequenceName.replaceAll("\0", "")));
     expect(shown(labels[2] ?? "")).toBe(shown(`Day 1, ${trigger.replaceAll("\0", "")}`));
-    for (const line of lines) for (const label of Object.values(LINE.exec(line)?.groups ?? {})) expect((label ?? "").replace(/#\d+;/g, "")).not.toMatch(/["#;`<>&:%|\\{}[\]]/);
+    for (const line of lines) for (const label of Object.values(LINE.exec(line)?.groups ?? {})) expect((label ?? "").replace(/#\d+;/g, "¤")).not.toMatch(/["#;`<>&:%|\\{}[\]()*+=!~@]|^ |(?<!\p{N})\.|\.(?!\p{N})|(?<![\p{L}\p{N}_-])[_-]|[_-](?![\p{L}\p{N}_-])/u);
   });
 });

@@ -51,6 +51,15 @@ async function removeTraces(tx: Tx, { workspaceId, phone, name }: Lead): Promise
   await tx.execute(sql`
     UPDATE lead_import_rejects SET raw = '', reason = 'The person in this row was erased.'
      WHERE workspace_id = ${workspaceId} AND (${isNamed(sql`raw`)} OR ${isNamed(sql`reason`)})`);
+  // Finds nobody then; without it, a draft would go to everybody.
+  await tx.execute(sql`
+    UPDATE campaigns SET audience = audience || '{"search": "(erased)"}'
+     WHERE workspace_id = ${workspaceId} AND audience ->> 'search' IS NOT NULL AND (${isNamed(sql`audience ->> 'search'`)})`);
+  await tx.execute(sql`
+    UPDATE campaigns
+       SET audience = audience || jsonb_build_object('phones', coalesce(
+             (SELECT jsonb_agg(p) FROM jsonb_array_elements_text(audience -> 'phones') AS p WHERE NOT (${isNamed(sql`p`)})), '[]'))
+     WHERE workspace_id = ${workspaceId} AND jsonb_typeof(audience -> 'phones') = 'array' AND (${isNamed(sql`audience ->> 'phones'`)})`);
   // A refusal may quote what it refused.
   await tx.execute(sql`
     UPDATE idempotency_keys SET result = result - 'errors' || '{"errors": []}'

@@ -87,10 +87,14 @@ test("erasure canaries: a person is in no table, cache or log after that, and st
   const refused = await importCsv(`phone,name,time_zone\n0${person.phone.slice(2, 5)}-${person.phone.slice(5)},Somebody,Nowhere/City\n123,${person.name.toUpperCase()},\n`);
   expect(refused).toMatchObject({ rowsCreated: 0, rowsRejected: 2 });
 
+  // A campaign that was made for this person alone.
+  const campaign = async (audience: unknown) =>
+    (await api.ask("mutation($input: CreateCampaignInput!) { createCampaign(input: $input) { campaign { id } userErrors { message } } }", { input: { name: "News", text: "News for {{name}}", audience } })).campaign.id;
+  const draft = await campaign({ search: person.name, phones: [`+${person.phone}`, `+${LEE}`] });
   const canaries = Object.values(person);
   const before = await dumpOf(pool);
   expect(canaries.filter((canary) => placesOf([before], canary).length === 0)).toEqual([]);
-  expect(placesOf([before], person.phone)).toEqual(["leads.phone", "whatsapp_numbers.phone"]);
+  expect(placesOf([before], person.phone)).toEqual(["campaigns.audience", "leads.phone", "whatsapp_numbers.phone"]);
 
   expect(await erase(id)).toEqual({ erased: true, userErrors: [] });
   const after = await dumpOf(pool);
@@ -102,6 +106,7 @@ test("erasure canaries: a person is in no table, cache or log after that, and st
   // What was sent stays counted, and shows nobody.
   const { nodes } = await api.ask('query { flows(filter: { status: SENT }, first: 100) { nodes { text lead { id } enrollment { lead { id } status } } } }');
   expect(nodes.filter((flow: { lead: unknown }) => flow.lead === null)).toEqual([{ text: null, lead: null, enrollment: { lead: null, status: "COMPLETED" } }]);
+  expect((await api.ask("query($id: ID!) { campaign(id: $id) { audience } }", { id: draft })).audience).toEqual({ search: "(erased)", phones: [`+${LEE}`] });
   // Once more changes nothing, and is no error: an answer may have been lost.
   expect(await erase(id)).toEqual({ erased: true, userErrors: [] });
 

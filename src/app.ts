@@ -20,6 +20,9 @@ import { createOptOutHash } from "./leads/screen.ts";
 import { createLeadUpkeep } from "./leads/upkeep.ts";
 import { type Clock, MINUTE_MS } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
+import { createFetchMedia } from "./media/fetch.ts";
+import { createMediaHandler } from "./media/http.ts";
+import { createMediaContents } from "./media/outgoing.ts";
 import type { Random } from "./lib/random.ts";
 import { recordReplies } from "./replies/record.ts";
 import { deferTransport } from "./transports/deferred.ts";
@@ -77,6 +80,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
           bell.ring("events");
           return recorded;
         },
+        contentOf: createMediaContents(dispatchPool),
         clock,
         random,
         logger,
@@ -106,13 +110,14 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, followCampaign: createFollowCampaign(clock), minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, followCampaign: createFollowCampaign(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), minStepDelayHours, version: VERSION };
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {
       "/graphql": (request, response) => graphql.handle(request, response),
       "/imports/leads": createImportHandler({ pool, tokens, importer }),
       "/imports/leads/": createRejectsHandler({ pool, tokens }),
+      "/media/": createMediaHandler({ pool, tokens }),
       "/health": (_request, response) => void response.writeHead(200, { "content-type": "text/plain" }).end("ok\n"),
     },
     upgrades: { "/graphql": (request, socket, head) => graphql.upgrade(request, socket, head) },

@@ -57,6 +57,7 @@ function readSettings(env: Environment, machine: string) {
     stuckMinutes: read("RENTAK_STUCK_MINUTES", minutes, 5),
     workerIdleMinutes: read("RENTAK_WORKER_IDLE_MINUTES", minutes, 5),
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
+    mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
     whatsappUrl, // undefined: WhatsApp's own
     whatsappRootKey,
     logLevel: read("LOG_LEVEL", oneOf("fatal", "error", "warn", "info", "debug", "trace", "silent"), "info"),
@@ -118,6 +119,14 @@ const postgresUrl: Format<string> = {
   wanted: "an address like postgres://user:password@host:5432/database",
   parse: (text) => (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text) ? text : undefined),
   secret: true,
+};
+
+const hostsAndPorts: Format<readonly string[]> = {
+  wanted: "hosts with their ports, with commas between, like media.internal:9000,10.0.0.5:80",
+  parse(text) {
+    const hosts = text.split(",").map((host) => host.trim().toLowerCase());
+    return hosts.every((host) => /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/.test(host)) ? hosts : undefined;
+  },
 };
 
 /** Only for a fake server of this machine: with an address of somebody else's, whoever sets it would read every message. */

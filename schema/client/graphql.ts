@@ -109,6 +109,30 @@ export type LeadImportStatus =
   | 'FAILED'
   | 'RUNNING';
 
+/** By url or mediaId. A file is fetched when this is saved, and sent as it was then. */
+export type MediaInput = {
+  /** As the recipient of a document sees it; the file's own where it is left out. */
+  fileName?: string | null | undefined;
+  /** By the file's content where it is left out: IMAGE, VIDEO, AUDIO or DOCUMENT. */
+  kind?: MediaKind | null | undefined;
+  /** Of createMedia, or of another step or campaign. */
+  mediaId?: string | number | null | undefined;
+  /** http or https, on the public internet. */
+  url?: string | null | undefined;
+};
+
+export type MediaKind =
+  /** MP3, M4A, AAC, AMR, or Ogg with Opus, up to 16 MB. WhatsApp shows no text with it. */
+  | 'AUDIO'
+  /** PDF, text, CSV, Word, Excel, PowerPoint, OpenDocument, or any of the others as a file; up to 16 MB. */
+  | 'DOCUMENT'
+  /** JPEG or PNG, up to 5 MB. */
+  | 'IMAGE'
+  /** MP4 or 3GP, up to 16 MB. */
+  | 'VIDEO'
+  /** Ogg with Opus, up to 16 MB, shown as if it had been spoken. WhatsApp shows no text with it. */
+  | 'VOICE_NOTE';
+
 export type SequenceStatus =
   | 'ACTIVE'
   | 'ARCHIVED'
@@ -122,7 +146,10 @@ export type SequenceStepInput = {
   /** Keeps a step's identity when a sequence's list of steps is replaced. */
   id?: string | number | null | undefined;
   isEntryPoint?: boolean;
+  /** Sent with the text. */
+  media?: MediaInput | null | undefined;
   nextTrigger?: string | null | undefined;
+  /** With media its caption, which may be empty. */
   text: string;
   trigger: string;
   /** The sequence's where it is left out. */

@@ -3,6 +3,7 @@ import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, pageOf } from "../graphql/connections.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { perRequest } from "../graphql/loaders.ts";
+import { MediaRef } from "../media/refs.ts";
 import { shownAudience } from "./audience.ts";
 import { estimatedFinishes } from "./capacity.ts";
 import { CAMPAIGN_ORDER, campaignsById, campaignTotals, countCampaigns, listCampaigns, type CampaignTotals } from "./read.ts";
@@ -44,6 +45,7 @@ CampaignRef.implement({
     name: t.exposeString("name"),
     status: t.field({ type: CampaignStatusEnum, resolve: ({ status }) => status as CampaignStatus }),
     text: t.exposeString("messageText"),
+    media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
     audience: t.field({ type: "JSONObject", description: "The filter it was made with.", resolve: ({ audience }) => shownAudience(audience) }),
     startAt: t.expose("startAt", { type: "DateTime", nullable: true }),
     minDelaySeconds: t.exposeInt("minDelaySeconds"),

@@ -2,6 +2,8 @@ import { FlowRef } from "../flows/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
 import { LeadFilterInput, leadFilterOf, LeadRef } from "../leads/refs.ts";
+import { mediaInput, MediaInputType } from "../media/refs.ts";
+import { withMedia } from "../media/resolve.ts";
 import { cancelCampaign, launchCampaign, pauseCampaign, resumeCampaign } from "./lifecycle.ts";
 import { CampaignRef } from "./refs.ts";
 import { createCampaign, deleteCampaign, updateCampaign } from "./service.ts";
@@ -10,7 +12,8 @@ import { testCampaign } from "./test-send.ts";
 const CreateCampaignInput = builder.inputType("CreateCampaignInput", {
   fields: (t) => ({
     name: t.string({ required: true }),
-    text: t.string({ required: true }),
+    text: t.string({ required: true, description: "With media its caption, which may be empty." }),
+    media: t.field({ type: MediaInputType, description: "Sent with the text." }),
     audience: t.field({ type: LeadFilterInput, required: true, description: "Who it goes to; counted and fixed at launch." }),
     startAt: t.field({ type: "DateTime" }),
     minDelaySeconds: t.int({ required: true, defaultValue: 5 }),
@@ -27,6 +30,7 @@ const UpdateCampaignInput = builder.inputType("UpdateCampaignInput", {
     id: t.globalID({ required: true, for: [CampaignRef] }),
     name: t.string(),
     text: t.string(),
+    media: t.field({ type: MediaInputType, description: "Null takes it away." }),
     audience: t.field({ type: LeadFilterInput }),
     startAt: t.field({ type: "DateTime" }),
     minDelaySeconds: t.int(),
@@ -54,13 +58,15 @@ builder.mutationFields((t) => {
     createCampaign: t.field({
       type: CampaignPayload,
       args: { input: t.arg({ type: CreateCampaignInput, required: true }) },
-      resolve: (_root, { input }, context) => payload(createCampaign(context, { ...input, audience: leadFilterOf(input.audience) })),
+      resolve: (_root, { input }, context) => payload(withMedia(context, { ...input, media: mediaInput(input.media) }, (given) => createCampaign(context, { ...given, audience: leadFilterOf(input.audience) }))),
     }),
     updateCampaign: t.field({
       type: CampaignPayload,
       args: { input: t.arg({ type: UpdateCampaignInput, required: true }) },
       resolve: (_root, { input: { id, audience, ...change } }, context) =>
-        payload(updateCampaign(context, id.id, { ...change, audience: audience && leadFilterOf(audience) })),
+        payload(
+          withMedia(context, { ...change, media: mediaInput(change.media) }, (given) => updateCampaign(context, id.id, { ...given, audience: audience && leadFilterOf(audience) })),
+        ),
     }),
     deleteCampaign: t.field({
       type: DeleteCampaignPayload,

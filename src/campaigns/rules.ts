@@ -1,11 +1,13 @@
 // What is wrong with a campaign, each with what would be right.
 
 import { invalid, type UserError } from "../lib/errors.ts";
-import { templateProblems } from "../messages/template.ts";
+import { captionProblems, type ChosenMedia } from "../media/caption.ts";
 
 export type CampaignFields = {
   readonly name: string;
   readonly text: string;
+  /** Sent with the text, which is its caption. */
+  readonly media: ChosenMedia | null;
   readonly minDelaySeconds: number;
   readonly maxDelaySeconds: number;
 };
@@ -13,12 +15,12 @@ export type CampaignFields = {
 const MAX_NAME_LENGTH = 200;
 const MAX_DELAY_SECONDS = 86_400;
 
-export function campaignProblems({ name, text, minDelaySeconds, maxDelaySeconds }: CampaignFields): UserError[] {
+export function campaignProblems({ name, text, media, minDelaySeconds, maxDelaySeconds }: CampaignFields): UserError[] {
   const problems: UserError[] = [];
   if (name.trim() === "" || name.trim().length > MAX_NAME_LENGTH) {
     problems.push(invalid(`A campaign's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
   }
-  problems.push(...templateProblems(text).map((problem) => invalid(problem, "input", "text")));
+  problems.push(...captionProblems(text, media).map((problem) => invalid(problem, "input", "text")));
   for (const [field, seconds] of Object.entries({ minDelaySeconds, maxDelaySeconds })) {
     if (Number.isInteger(seconds) && seconds >= 0 && seconds <= MAX_DELAY_SECONDS) continue;
     problems.push(invalid(`${field} is ${seconds}; write a whole number from 0 to ${MAX_DELAY_SECONDS}.`, "input", field));

@@ -7,6 +7,8 @@ import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
 import type { LeadFilter } from "../leads/filter.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import type { ChosenMedia } from "../media/caption.ts";
+import { chosenMedia } from "../media/store.ts";
 import { checkAudience, storedAudience } from "./audience.ts";
 import { lockCampaign, noCampaign } from "./read.ts";
 import { campaignProblems } from "./rules.ts";
@@ -20,6 +22,8 @@ export type CampaignWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
 export type NewCampaign = {
   readonly name: string;
   readonly text: string;
+  /** Sent with the text. Null in a change: it has none any more. */
+  readonly media?: Optional<ChosenMedia>;
   readonly audience: LeadFilter;
   readonly startAt?: Optional<Date>;
   readonly minDelaySeconds: number;
@@ -35,10 +39,10 @@ export function createCampaign({ db }: CampaignWrites, { idempotencyKey, ...inpu
   return db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "createCampaign", input }, async () => {
       const checked = await checkAudience(tx, db, input.audience);
-      const problems = [...campaignProblems(input), ...(checked.ok ? [] : checked.errors)];
+      const problems = [...campaignProblems({ ...input, media: input.media ?? null }), ...(checked.ok ? [] : checked.errors)];
       if (problems.length > 0) return refused(...problems);
-      const { text, audience, name, ...fields } = input;
-      const values = { ...fields, name: name.trim(), messageText: text, audience: storedAudience(audience), workspaceId: db.id };
+      const { text, media, audience, name, ...fields } = input;
+      const values = { ...fields, name: name.trim(), messageText: text, mediaId: media?.id ?? null, audience: storedAudience(audience), workspaceId: db.id };
       const [created] = await tx.insert(campaigns).values(values).returning({ id: campaigns.id });
       if (!created) throw new Error("an insert returned no row");
       return ok(created.id);
@@ -56,8 +60,9 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
       return refused({ code: "INVALID_STATE", message, field: ["input", "id"] });
     }
     const problems: UserError[] = [...cleared(change)];
-    const given = Object.fromEntries(Object.entries(change).filter(([field, value]) => value !== undefined && (value !== null || field === "startAt")));
-    problems.push(...campaignProblems({ ...current, text: current.messageText, ...given }));
+    const given = Object.fromEntries(Object.entries(change).filter(([field, value]) => value !== undefined && (value !== null || CLEARABLE.includes(field))));
+    const media = change.media === undefined ? await chosenMedia(tx, db.id, current.mediaId) : change.media;
+    problems.push(...campaignProblems({ ...current, text: current.messageText, ...given, media }));
     if (change.audience && current.status !== "DRAFT") {
       const message = "Its audience was fixed when it was launched. To write to others, cancel it and make another campaign.";
       problems.push({ code: "INVALID_STATE", message, field: ["input", "audience"] });
@@ -66,11 +71,12 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
       if (!checked.ok) problems.push(...checked.errors);
     }
     if (problems.length > 0) return refused(...problems);
-    const { text, audience, name, ...fields } = given as CampaignChange;
+    const { text, media: _media, audience, name, ...fields } = given as CampaignChange;
     const values = {
       ...fields,
       ...(name != null && { name: name.trim() }),
       ...(text != null && { messageText: text }),
+      ...(change.media !== undefined && { mediaId: media?.id ?? null }),
       ...(audience != null && { audience: storedAudience(audience) }),
     } as Partial<typeof campaigns.$inferInsert>;
     if (Object.keys(values).length > 0) await tx.update(campaigns).set(values).where(and(eq(campaigns.workspaceId, db.id), eq(campaigns.id, id)));
@@ -80,9 +86,12 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
   return result;
 }
 
+/** What null takes away; elsewhere it is refused. */
+const CLEARABLE: readonly string[] = ["startAt", "media"];
+
 const cleared = (change: CampaignChange): UserError[] =>
   Object.entries(change)
-    .filter(([field, value]) => value === null && field !== "startAt")
+    .filter(([field, value]) => value === null && !CLEARABLE.includes(field))
     .map(([field]) => invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field));
 
 /** Its test messages stay, without a campaign. */

@@ -14,6 +14,8 @@ export type AttemptRequest = {
   readonly text: string;
   /** Of the step's, that the text is of; null where the step has none. */
   readonly variant: string | null;
+  /** Sent with the text. */
+  readonly mediaId: string | null;
   /** What the text was rendered from. */
   readonly revision: number;
   /** Its workspace had a frequency cap or an hourly ceiling when it was claimed. */
@@ -49,11 +51,11 @@ const attempt = (source: Source, rations: string, hasRation: string) => `
     SELECT FROM nodes WHERE id = $1              -- that was paused finds it gone. Without the lock an attempt committed 0.8 s after the takeover
        FOR KEY SHARE),                           -- (measured).
   wanted AS MATERIALIZED (
-    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[]) WITH ORDINALITY AS w(flow_id, attempt_id, device_id, text, revision, variant, place)),${rations}
+    SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[], $8::uuid[]) WITH ORDINALITY AS w(flow_id, attempt_id, device_id, text, revision, variant, media_id, place)),${rations}
   attempted AS (
     UPDATE flows f
        SET queued = false, status = 'PROCESSING', attempt_id = w.attempt_id, attempted_at = coalesce(f.attempted_at, clock_timestamp()),
-           device_id = w.device_id, node_id = $1, text = w.text, variant = w.variant
+           device_id = w.device_id, node_id = $1, text = w.text, variant = w.variant, media_id = w.media_id
       FROM wanted w, leads l, ${source.tables}, lanes a, workspaces o
      WHERE f.id = w.flow_id AND l.id = f.lead_id AND ${source.isOwn} AND a.id = f.lane_id AND o.id = f.workspace_id
        AND EXISTS (SELECT FROM lease)
@@ -121,6 +123,7 @@ async function attemptOf(pool: pg.Pool, nodeId: string, { plain, rationed }: typ
       textArray(requests.map((request) => request.text)),
       plainColumn(requests, (request) => request.revision),
       textArray(requests.map((request) => request.variant)),
+      plainColumn(requests, (request) => request.mediaId),
     ],
   });
   return rows;

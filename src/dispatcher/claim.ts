@@ -4,8 +4,9 @@
 import type pg from "pg";
 import { plainArray, plainColumn } from "../db/arrays.ts";
 import type { Greeter } from "../messages/greeting.ts";
+import { outgoingMedia } from "../media/outgoing.ts";
 import { type Variant, variantFor } from "../messages/variants.ts";
-import { SEND_DEADLINE_MS } from "../transports/transport.ts";
+import { type OutgoingMedia, SEND_DEADLINE_MS } from "../transports/transport.ts";
 import { SLOTS, type Slice } from "./slices.ts";
 
 export type ClaimedFlow = {
@@ -26,6 +27,8 @@ export type ClaimedFlow = {
   readonly template: string | null;
   /** The name of the step's variant that the template is; empty for the step's own text where it has variants, null where it has none. */
   readonly variant: string | null;
+  /** Sent with the text. */
+  readonly media: OutgoingMedia | null;
   /** Null where its sequence or campaign does not greet. */
   readonly greeter: LocalGreeter | null;
   /** The texts of its sequence or campaign vary. */
@@ -108,12 +111,12 @@ const claim = `
 // before an edit is known as such.
 const steps = `
   SELECT w.step_id AS source_id, s.min_delay_seconds, s.max_delay_seconds, ${TEXT_REVISION} AS revision, st.message_text, st.variants, s.greeting, s.visible_variation,
-         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
+         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed, ${outgoingMedia("st.media_id")}
     FROM unnest($1::uuid[], $2::uuid[]) AS w(step_id, sequence_id) JOIN sequences s ON s.id = w.sequence_id JOIN workspaces o ON o.id = s.workspace_id LEFT JOIN sequence_steps st ON st.id = w.step_id`;
 
 const campaigns = `
   SELECT c.id AS source_id, c.min_delay_seconds, c.max_delay_seconds, ${CAMPAIGN_TEXT_REVISION} AS revision, c.message_text, c.greeting, c.visible_variation,
-         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed
+         o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed, ${outgoingMedia("c.media_id")}
     FROM unnest($1::uuid[]) AS w(id) JOIN campaigns c ON c.id = w.id JOIN workspaces o ON o.id = c.workspace_id`;
 
 // Asked after the steps, never before: greetings that were changed in between are newer than the revision, and the attempt refuses them.
@@ -150,6 +153,7 @@ type Source = {
   revision: number;
   message_text: string | null;
   variants: readonly Variant[] | null;
+  media: OutgoingMedia | null;
   greeting: boolean;
   visible_variation: boolean;
   is_rationed: boolean;
@@ -211,6 +215,7 @@ export async function withSources(pool: pg.Pool, rows: readonly ClaimedRow[]): P
       revision: source.revision,
       isRationed: source.is_rationed,
       ...textFor(source, row.lead_id),
+      media: source.media,
       greeter: greeterOf.get(row.lane_id) ?? null,
       isVaried: source.visible_variation,
       lead: row.phone === null ? null : { phone: row.phone, name: row.name, niche: row.niche, attributes: row.attributes ?? NO_ATTRIBUTES },

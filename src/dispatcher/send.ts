@@ -10,9 +10,10 @@ import type { Clock } from "../lib/clock.ts";
 import { createDeadline } from "../lib/deadline.ts";
 import type { Logger } from "../lib/logger.ts";
 import { createPlaces } from "../lib/places.ts";
+import { captionOf } from "../media/caption.ts";
 import { templatesAt, timeOfDay } from "../messages/greeting.ts";
 import { renderTemplate, type Style } from "../messages/render.ts";
-import { type Outcome, type Session, SEND_DEADLINE_MS } from "../transports/transport.ts";
+import { type Outcome, type OutgoingMedia, type Preparation, type PreparedMedia, type Session, SEND_DEADLINE_MS } from "../transports/transport.ts";
 import type { AttemptAnswer } from "./attempt.ts";
 import { type Answer, type Asked, createAttempts } from "./attempts.ts";
 import type { ClaimedFlow, LocalGreeter, Recipient } from "./claim.ts";
@@ -39,7 +40,7 @@ export type Send = (flow: ClaimedFlow, device: SendingDevice) => void;
 
 export interface Sender {
   readonly send: Send;
-  /** What stands in line for its turn is not begun any more. */
+  /** What stands in line for its turn, or waits for its media, is not begun any more. */
   close(): void;
 }
 
@@ -56,14 +57,17 @@ export type SenderOptions = {
   readonly onLeaseLost: () => void;
 };
 
-type InHand = { readonly flow: ClaimedFlow; readonly device: SendingDevice };
+type InHand = { readonly flow: ClaimedFlow; readonly device: SendingDevice; readonly media: PreparedMedia | null };
 
 type Trying = Asked & {
   readonly phone: string;
+  readonly media: PreparedMedia | null;
   /** By the monotonic clock. */
   readonly at: number;
   readonly device: SendingDevice;
 };
+
+const LATER: Preparation = { kind: "later" };
 
 const MISSED: Outcome = { kind: "refused", code: "DEADLINE_MISSED", message: "It could not be written within the send deadline." };
 
@@ -87,30 +91,56 @@ export function createSender({ settling, clock, logger, messageIds, ...options }
     settling.settle({ flowId, attemptId: null, ending, onSettled: () => end(device, "not attempted") });
 
   /** The place is waited for before the attempt: an attempted flow must not spend its deadline in a line. */
-  const begin = ({ flow, device }: InHand) => {
+  const begin = ({ flow, device, media }: InHand) => {
     // Later, or a line of thousands would be as many calls within each other.
     if (isClosed || !device.takes(flow)) return queueMicrotask(() => end(device, "not attempted"));
     if (flow.template === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "STEP_REMOVED" });
     if (flow.lead === null) return endUnattempted(flow.id, device, { kind: "skipped", reason: "ERASED" });
-    const rendered = renderTemplate(flow.template, flow.lead, flow.id, styleOf(flow, clock.now()));
+    const template = captionOf(flow.template, flow.media);
+    const rendered = template === undefined ? { text: "" } : renderTemplate(template, flow.lead, flow.id, styleOf(flow, clock.now()));
     if ("error" in rendered) return endUnattempted(flow.id, device, { kind: "unrenderable", message: rendered.error });
-    ask(flow, flow.lead, rendered.text, device);
+    ask(flow, flow.lead, rendered.text, media, device);
   };
 
-  const ask = ({ id: flowId, revision, isRationed, isOfCampaign, variant }: ClaimedFlow, { phone }: Recipient, text: string, device: SendingDevice) => {
+  const preparing = new Set<() => void>();
+
+  const untilClosed = (preparation: Promise<Preparation>) =>
+    new Promise<Preparation>((resolve) => {
+      const giveUp = () => resolve(LATER);
+      preparing.add(giveUp);
+      void preparation.then((prepared) => {
+        preparing.delete(giveUp);
+        resolve(prepared);
+      });
+    });
+
+  /** Before there is a place for it: media may wait for a minute, and texts must not wait with them. */
+  const prepare = async (flow: ClaimedFlow, media: OutgoingMedia, device: SendingDevice) => {
+    const preparation = isClosed || !device.takes(flow) ? LATER : await untilClosed(device.session.prepare(media));
+    switch (preparation.kind) {
+      case "ready":
+        return places.enter({ flow, device, media: preparation.media });
+      case "failed":
+        return settling.settle({ flowId: flow.id, attemptId: null, ending: { kind: "media_failed", message: preparation.message }, onSettled: () => device.onEnded("not attempted") });
+      case "later":
+        return device.onEnded("not attempted");
+    }
+  };
+
+  const ask = ({ id: flowId, revision, isRationed, isOfCampaign, variant }: ClaimedFlow, { phone }: Recipient, text: string, media: PreparedMedia | null, device: SendingDevice) => {
     // From here, before the attempt is even queued: whatever it waits for is taken off the time that is left to write.
     const deadline = createDeadline(clock, SEND_DEADLINE_MS);
     const at = clock.monotonic();
     device.recordAttempt(at);
-    attempts.add({ flowId, attemptId: attempts.id(), deviceId: device.id, text, variant, revision, isRationed, isOfCampaign, deadline, phone, at, device });
+    attempts.add({ flowId, attemptId: attempts.id(), deviceId: device.id, text, variant, mediaId: media?.media.id ?? null, revision, isRationed, isOfCampaign, deadline, phone, media, at, device });
   };
 
   const answered = (trying: Trying, answer: Answer, messageId: string) => {
     if (answer === "unanswered") return finish(trying, MISSED);
     if (answer instanceof Error) return endBad(trying, answer);
     if (!answer.attempted) return endHindered(trying, answer);
-    const { flowId, phone, text, deadline, device } = trying;
-    void device.session.send({ flowId, messageId, phone, text }, deadline).then((outcome) => finish(trying, outcome));
+    const { flowId, phone, text, media, deadline, device } = trying;
+    void device.session.send({ flowId, messageId, phone, text, media }, deadline).then((outcome) => finish(trying, outcome));
   };
 
   const finish = ({ flowId, attemptId, device }: Trying, ending: Outcome) => {
@@ -162,9 +192,10 @@ export function createSender({ settling, clock, logger, messageIds, ...options }
   const attempts = createAttempts<Trying>({ ...options, clock, logger, onAnswers });
   const places = createPlaces(options.sendConcurrency, begin);
   return {
-    send: (flow, device) => places.enter({ flow, device }),
+    send: (flow, device) => (flow.media === null ? places.enter({ flow, device, media: null }) : void prepare(flow, flow.media, device)),
     close() {
       isClosed = true;
+      for (const giveUp of preparing) giveUp();
     },
   };
 }

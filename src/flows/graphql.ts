@@ -4,6 +4,7 @@ import { builder } from "../graphql/builder.ts";
 import { connection } from "../graphql/connections.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { LeadRef } from "../leads/refs.ts";
+import { MediaRef } from "../media/refs.ts";
 import { EnrollmentRef, SequenceRef, SequenceStepRef } from "../sequences/refs.ts";
 import { FlowConnection, FlowFailureCodeEnum, FlowFilterInput, flowList, FlowOrderInput, FlowRef, FlowStatusEnum } from "./refs.ts";
 import { countFlows, isWaiting, listFlows } from "./service.ts";
@@ -68,6 +69,7 @@ FlowRef.implement({
       resolve: ({ deviceId, boundDeviceId }) => deviceId ?? boundDeviceId,
     }),
     text: t.exposeString("text", { nullable: true, description: "The text as it was sent." }),
+    media: t.field({ type: MediaRef, nullable: true, description: "What was sent with the text.", resolve: ({ mediaId }) => mediaId }),
     variant: t.string({
       nullable: true,
       description: "The name of the step's variant that was sent. Null for the step's own text.",

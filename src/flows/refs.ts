@@ -36,6 +36,7 @@ export const FlowFailureCodeEnum = builder.enumType("FlowFailureCode", {
     OUTCOME_UNKNOWN: { description: "Attempted, and then nothing was heard for 5 minutes. A later acknowledgement corrects it to SENT." },
     DEADLINE_MISSED: { description: "Surely not sent: it could not be written within the send deadline." },
     RATE_LIMITED: { description: "Surely not sent: WhatsApp asked the device to send less." },
+    MEDIA_ERROR: { description: "Surely not sent: its media could not be brought to where the recipient would fetch it." },
   } as const,
 });
 

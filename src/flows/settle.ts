@@ -15,6 +15,8 @@ export type Ending =
   | Outcome
   | { readonly kind: "skipped"; readonly reason: FlowSkipReason }
   | { readonly kind: "unrenderable"; readonly message: string }
+  /** What was to be sent with it cannot be. */
+  | { readonly kind: "media_failed"; readonly message: string }
   /** The workspace has no device that could ever send it. */
   | { readonly kind: "no_device"; readonly message: string }
   /** By an operator, or because it is of no use any more. The lead goes on to the next step. */
@@ -178,6 +180,8 @@ const statusOf = (ending: Ending): Written => {
       return { status: "FAILED", code: "OUTCOME_UNKNOWN", message: ending.message, at: null };
     case "unrenderable":
       return { status: "FAILED", code: "TEMPLATE_ERROR", message: ending.message, at: null };
+    case "media_failed":
+      return { status: "FAILED", code: "MEDIA_ERROR", message: ending.message, at: null };
     case "no_device":
       return { status: "FAILED", code: "NO_DEVICE", message: ending.message, at: null };
     case "cancelled":

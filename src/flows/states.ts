@@ -4,7 +4,7 @@
 //     │                     │    │              ▲
 //     │                     │    └──settle──▶ FAILED ──correct──┘
 //     │                     └──rescue──▶ FAILED (OUTCOME_UNKNOWN)
-//     ├──settle──▶ FAILED (it cannot be rendered, or there is no device)
+//     ├──settle──▶ FAILED (it cannot be rendered, its media cannot be sent, or there is no device)
 //     ├──skip──▶ SKIPPED
 //     └──cancel──▶ CANCELLED
 //
@@ -26,6 +26,7 @@ export const FLOW_FAILURE_CODES = [
   "OUTCOME_UNKNOWN",
   "DEADLINE_MISSED",
   "RATE_LIMITED",
+  "MEDIA_ERROR",
 ] as const;
 export type FlowFailureCode = (typeof FLOW_FAILURE_CODES)[number];
 
@@ -53,7 +54,7 @@ export const TRANSITIONS: readonly Transition[] = [
     event: "FLOW_FAILED",
     failureCodes: ["DEVICE_DISCONNECTED", "DEVICE_RESTRICTED", "NOT_ON_WHATSAPP", "REJECTED", "OUTCOME_UNKNOWN", "DEADLINE_MISSED", "RATE_LIMITED"],
   },
-  { name: "settle", from: "ACTIVE", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["TEMPLATE_ERROR", "NO_DEVICE"] },
+  { name: "settle", from: "ACTIVE", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["TEMPLATE_ERROR", "MEDIA_ERROR", "NO_DEVICE"] },
   { name: "rescue", from: "PROCESSING", to: "FAILED", event: "FLOW_FAILED", failureCodes: ["OUTCOME_UNKNOWN"] },
   { name: "skip", from: "ACTIVE", to: "SKIPPED", event: "FLOW_SKIPPED" },
   { name: "cancel", from: "ACTIVE", to: "CANCELLED", event: "FLOW_CANCELLED" },

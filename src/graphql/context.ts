@@ -8,6 +8,7 @@ import type { MessageIds } from "../flows/message-id.ts";
 import type { Importer } from "../leads/import.ts";
 import type { OptOutHash } from "../leads/screen.ts";
 import type { Sealer } from "../lib/sealing.ts";
+import type { FetchMedia } from "../media/fetch.ts";
 
 /** What the resolvers of all requests share. */
 export type Services = {
@@ -16,6 +17,7 @@ export type Services = {
   readonly fleet: FleetView;
   readonly importer: Importer;
   readonly followCampaign: FollowCampaign;
+  readonly fetchMedia: FetchMedia;
   readonly messageIds: MessageIds;
   readonly optOutHash: OptOutHash;
   /** Opens what is kept encrypted. */

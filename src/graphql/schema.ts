@@ -9,6 +9,7 @@ import "../flows/graphql.ts";
 import "../flows/mutations-graphql.ts";
 import "../flows/subscriptions.ts";
 import "../leads/graphql.ts";
+import "../media/graphql.ts";
 import "../messages/graphql.ts";
 import "../replies/graphql.ts";
 import "../sequences/draw-graphql.ts";

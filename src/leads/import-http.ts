@@ -13,7 +13,7 @@ import { workspaceDb, type WorkspaceDb } from "../db/workspace.ts";
 import { parseDateTime } from "../graphql/scalars.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { MINUTE_MS } from "../lib/clock.ts";
-import { allowOrigins, authenticate, failed, send, type Answer } from "./http-access.ts";
+import { allowOrigins, authenticate, failed, send, type Answer } from "../access/http.ts";
 import type { BegunImport, Importer, ImportSource } from "./import.ts";
 import { importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
 

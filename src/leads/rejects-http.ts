@@ -7,7 +7,7 @@ import type pg from "pg";
 import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb } from "../db/workspace.ts";
 import { isUuid } from "../graphql/scalars.ts";
-import { allowOrigins, authenticate, failed, send, type Answer } from "./http-access.ts";
+import { allowOrigins, authenticate, failed, send, type Answer } from "../access/http.ts";
 import { rejectsFile, type RejectsFile } from "./rejects.ts";
 
 export type RejectsHandlerDeps = { readonly pool: pg.Pool; readonly tokens: Tokens };

@@ -22,7 +22,8 @@ export async function loadGraph(client: Queryable, workspaceId: string, archived
   );
   const steps = await client.query<StepRow>(
     `SELECT id, sequence_id AS "sequenceId", day_number AS "dayNumber", trigger, next_trigger AS "nextTrigger",
-            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text, variants, branches
+            trigger_delay_hours AS "triggerDelayHours", is_entry_point AS "isEntryPoint", message_text AS text, variants, branches,
+            (SELECT json_build_object('id', m.id, 'kind', m.kind) FROM media m WHERE m.id = media_id) AS media
        FROM sequence_steps WHERE workspace_id = $1 ORDER BY day_number, id`,
     [workspaceId],
   );

@@ -3,6 +3,7 @@ import { connection, connectionType, emptySlice, pageOf, type Slice } from "../g
 import { perParent, perRequest } from "../graphql/loaders.ts";
 import { UserErrorType } from "../graphql/payload.ts";
 import type { UserError } from "../lib/errors.ts";
+import { MediaRef } from "../media/refs.ts";
 import type { Variant } from "../messages/variants.ts";
 import { ENROLLMENT_STATUSES, enrollmentPagesOfSequences, type EnrollmentPageArgs, type EnrollmentStatus } from "./enrollments.ts";
 import {
@@ -140,6 +141,7 @@ SequenceStepRef.implement({
     }),
     isEntryPoint: t.exposeBoolean("isEntryPoint"),
     text: t.exposeString("messageText"),
+    media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
     branches: t.field({
       type: [StepBranch],
       description: "Tried in order before nextTrigger, once the next message is due.",

@@ -1,5 +1,9 @@
 import { builder } from "../graphql/builder.ts";
+import type { ApiContext } from "../graphql/context.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
+import type { Result } from "../lib/errors.ts";
+import { mediaInput, MediaInputType } from "../media/refs.ts";
+import { resolveAll, type Resolved, withMedia } from "../media/resolve.ts";
 import { BranchConditionEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { activateSequence, archiveSequence, createSequence, pauseSequence, updateSequence } from "./service.ts";
 import { createSequenceStep, deleteSequenceStep, updateSequenceStep, type WrittenStep } from "./steps.ts";
@@ -28,7 +32,8 @@ const SequenceStepInput = builder.inputType("SequenceStepInput", {
     nextTrigger: t.string(),
     triggerDelayHours: t.float({ description: "The sequence's where it is left out." }),
     isEntryPoint: t.boolean({ required: true, defaultValue: false }),
-    text: t.string({ required: true }),
+    text: t.string({ required: true, description: "With media its caption, which may be empty." }),
+    media: t.field({ type: MediaInputType, description: "Sent with the text." }),
     variants: t.field({ type: [StepVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the step's own, each for a share of the leads. At most 10." }),
     branches: t.field({ type: [StepBranchInput], required: true, defaultValue: [], description: "At most 10." }),
   }),
@@ -43,6 +48,7 @@ const UpdateSequenceStepInput = builder.inputType("UpdateSequenceStepInput", {
     triggerDelayHours: t.float(),
     isEntryPoint: t.boolean(),
     text: t.string(),
+    media: t.field({ type: MediaInputType, description: "Null takes it away." }),
     variants: t.field({ type: [StepVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
     branches: t.field({ type: [StepBranchInput], description: "The whole list." }),
   }),
@@ -100,7 +106,15 @@ const SequenceStepPayload = payloadType<WrittenStep>("SequenceStepPayload", (t) 
   sequence: t.field({ type: SequenceRef, nullable: true, resolve: ({ value }) => value?.sequenceId }),
 }));
 
-const bareId = <Step extends { readonly id?: { readonly id: string } | null | undefined }>(step: Step) => ({ ...step, id: step.id?.id });
+type GivenStep = (typeof SequenceStepInput)["$inferInput"];
+
+const bareIds = (step: GivenStep) => ({ ...step, id: step.id?.id, media: mediaInput(step.media) });
+
+/** What `write` makes of the steps once their media is there. */
+async function withSteps<T>(context: ApiContext, steps: readonly GivenStep[], write: (steps: Resolved<ReturnType<typeof bareIds>>[]) => Promise<Result<T>>): Promise<Result<T>> {
+  const resolved = await resolveAll(context, steps.map(bareIds), (index) => ["input", "steps", String(index)]);
+  return resolved.ok ? write(resolved.value) : resolved;
+}
 
 builder.mutationFields((t) => {
   const ofSequence = { id: t.arg.globalID({ required: true, for: SequenceRef }) };
@@ -108,13 +122,13 @@ builder.mutationFields((t) => {
     createSequence: t.field({
       type: SequencePayload,
       args: { input: t.arg({ type: CreateSequenceInput, required: true }) },
-      resolve: (_root, { input }, context) => payload(createSequence(context, { ...input, steps: input.steps.map(bareId) })),
+      resolve: (_root, { input }, context) => payload(withSteps(context, input.steps, (steps) => createSequence(context, { ...input, steps }))),
     }),
     updateSequence: t.field({
       type: SequencePayload,
       args: { input: t.arg({ type: UpdateSequenceInput, required: true }) },
       resolve: (_root, { input: { id, ...change } }, context) =>
-        payload(updateSequence(context, id.id, { ...change, steps: change.steps?.map(bareId) })),
+        payload(change.steps ? withSteps(context, change.steps, (steps) => updateSequence(context, id.id, { ...change, steps })) : updateSequence(context, id.id, { ...change, steps: change.steps })),
     }),
     createSequenceStep: t.field({
       type: SequenceStepPayload,
@@ -124,12 +138,12 @@ builder.mutationFields((t) => {
         idempotencyKey: t.arg.string(),
       },
       resolve: (_root, { sequenceId, input, idempotencyKey }, context) =>
-        payload(createSequenceStep(context, { ...bareId(input), sequenceId: sequenceId.id, idempotencyKey })),
+        payload(withMedia(context, bareIds(input), (step) => createSequenceStep(context, { ...step, sequenceId: sequenceId.id, idempotencyKey }))),
     }),
     updateSequenceStep: t.field({
       type: SequenceStepPayload,
       args: { input: t.arg({ type: UpdateSequenceStepInput, required: true }) },
-      resolve: (_root, { input: { id, ...change } }, context) => payload(updateSequenceStep(context, id.id, change)),
+      resolve: (_root, { input: { id, ...change } }, context) => payload(withMedia(context, { ...change, media: mediaInput(change.media) }, (step) => updateSequenceStep(context, id.id, step))),
     }),
     deleteSequenceStep: t.field({
       type: SequencePayload,

@@ -4,7 +4,7 @@ import { triggerProblem } from "../leads/triggers.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { excerpt } from "../lib/text.ts";
 import { isTimeZone } from "../lib/time-zone.ts";
-import { templateProblems } from "../messages/template.ts";
+import { captionProblems, type ChosenMedia, variantMediaProblem } from "../media/caption.ts";
 import { type Variant, variantProblems } from "../messages/variants.ts";
 import { type Branch, branchProblems } from "./branches.ts";
 import { areQuietThroughout, shownTime, type QuietHours } from "./schedule.ts";
@@ -19,6 +19,8 @@ export type RuleStep = {
   readonly triggerDelayHours: number | null;
   readonly isEntryPoint: boolean;
   readonly text: string;
+  /** Sent with the text, which is its caption. */
+  readonly media: ChosenMedia | null;
   readonly variants: readonly Variant[];
   /** Tried in order before nextTrigger. */
   readonly branches: readonly Branch[];
@@ -155,7 +157,9 @@ function stepProblems(step: RuleStep, name: string, index: number, { minStepDela
     const right = `write a number from ${minStepDelayHours} to ${MAX_STEP_DELAY_HOURS}, or leave it out for the sequence's`;
     problems.push(problem("triggerDelayHours", `the hours to wait before the next step are ${step.triggerDelayHours}; ${right}.`));
   }
-  for (const sentence of templateProblems(step.text)) problems.push(problem("text", sentence));
+  for (const sentence of captionProblems(step.text, step.media)) problems.push(problem("text", sentence));
+  const pointless = variantMediaProblem(step.variants, step.media);
+  if (pointless) problems.push(problem("variants", pointless));
   const listed = (field: string, wrongs: readonly { readonly field: readonly string[]; readonly problem: string }[]) =>
     wrongs.map((wrong) => ({ ...problem(field, wrong.problem), field: ["steps", String(index), field, ...wrong.field] }));
   problems.push(...listed("variants", variantProblems(step.variants)), ...listed("branches", branchProblems(step.branches, { stopOnReply })));

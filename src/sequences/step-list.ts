@@ -3,6 +3,7 @@ import { sequenceSteps } from "../db/tables/sequences.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { takenByArchived, takenError } from "./graph-change.ts";
+import type { ChosenMedia } from "../media/caption.ts";
 import type { Variant } from "../messages/variants.ts";
 import type { Branch } from "./branches.ts";
 import type { RuleStep } from "./rules.ts";
@@ -17,6 +18,7 @@ export type StepInput = {
   readonly triggerDelayHours?: Optional<number>;
   readonly isEntryPoint: boolean;
   readonly text: string;
+  readonly media?: Optional<ChosenMedia>;
   readonly variants?: Optional<readonly Variant[]>;
   readonly branches?: Optional<readonly BranchInput[]>;
 };
@@ -45,6 +47,7 @@ export const toRuleStep = (input: StepInput, id = NO_ID): RuleStep => ({
   triggerDelayHours: input.triggerDelayHours ?? null,
   isEntryPoint: input.isEntryPoint,
   text: input.text,
+  media: input.media ?? null,
   variants: input.variants ?? [],
   branches: toBranches(input.branches ?? []),
 });
@@ -92,9 +95,10 @@ export async function stepProblemsOfInput(
   });
 }
 
-export const toRow = ({ id: _id, text, variants, branches, ...step }: RuleStep) => ({
+export const toRow = ({ id: _id, text, media, variants, branches, ...step }: RuleStep) => ({
   ...step,
   messageText: text,
+  mediaId: media?.id ?? null,
   // In this order of fields, whoever wrote them.
   variants: variants.map((variant) => ({ name: variant.name.trim(), share: variant.share, text: variant.text })),
   branches: toBranches(branches),

@@ -3,6 +3,7 @@ import { idempotent } from "../access/idempotency.ts";
 import { sequenceSteps } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import type { ChosenMedia } from "../media/caption.ts";
 import type { Variant } from "../messages/variants.ts";
 import { changeGraph, changeProblems, takenByArchived, takenError, type SequenceWrites } from "./graph-change.ts";
 import type { GraphSequence } from "./graph.ts";
@@ -58,6 +59,8 @@ export type StepChange = {
   readonly triggerDelayHours?: Optional<number>;
   readonly isEntryPoint?: Optional<boolean>;
   readonly text?: Optional<string>;
+  /** Null: it has none any more. */
+  readonly media?: Optional<ChosenMedia>;
   /** Null or none: it has no variants any more. */
   readonly variants?: Optional<readonly Variant[]>;
   /** Null or none: it has no branches any more. */

@@ -1,10 +1,12 @@
-import type { Outcome, Session, Transport } from "./transport.ts";
+import type { Outcome, Preparation, Session, Transport } from "./transport.ts";
 
 export interface Stoppable extends Transport {
   stop(): Promise<void>;
 }
 
 const NOT_LOADED: Outcome = { kind: "refused", code: "DEVICE_DISCONNECTED", message: "The device was not connected yet." };
+
+const LATER: Preparation = { kind: "later" };
 
 /** A transport that is loaded with its first device: one that takes its second to load must not keep those from starting who have none of its devices. */
 export function deferTransport(load: () => Promise<Stoppable>, onError: (error: unknown) => void): Stoppable {
@@ -26,6 +28,7 @@ export function deferTransport(load: () => Promise<Stoppable>, onError: (error: 
         },
       );
       return {
+        prepare: (media) => session?.prepare(media) ?? Promise.resolve(LATER),
         send: (message, deadline) => session?.send(message, deadline) ?? Promise.resolve(NOT_LOADED),
         refresh: () => session?.refresh(),
         async close() {

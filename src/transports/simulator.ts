@@ -22,8 +22,9 @@ function openSession(device: () => SessionDevice, listener: SessionListener, clo
   let closed = false;
   listener.status("ONLINE", null);
 
-  const record = async ({ phone, messageId, text }: OutgoingMessage, logFile: string) => {
-    await appendFile(logFile, `${JSON.stringify({ at: new Date(clock.now()).toISOString(), deviceId: device().id, phone, messageId, text })}\n`);
+  const record = async ({ phone, messageId, text, media }: OutgoingMessage, logFile: string) => {
+    const shown = media && { kind: media.media.kind, contentType: media.media.contentType, sha256: media.media.sha256, fileName: media.media.fileName };
+    await appendFile(logFile, `${JSON.stringify({ at: new Date(clock.now()).toISOString(), deviceId: device().id, phone, messageId, text, ...(shown && { media: shown }) })}\n`);
   };
 
   const acknowledgeIn = (ms: number, messageId: string) => {
@@ -78,6 +79,7 @@ function openSession(device: () => SessionDevice, listener: SessionListener, clo
   };
 
   return {
+    prepare: (media) => Promise.resolve({ kind: "ready", media: { media, content: null } }),
     send(message, deadline) {
       const refused = refusal(message.flowId, deadline);
       if (refused) return Promise.resolve(refused);

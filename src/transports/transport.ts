@@ -1,12 +1,16 @@
 // The port to whatever carries messages. The dispatcher knows this file and no transport.
 
 import type { Deadline } from "../lib/deadline.ts";
+import type { MediaKind } from "../media/kinds.ts";
 
 /** From before the attempt is queued until the last byte may be written. */
 export const SEND_DEADLINE_MS = 10_000;
 
 /** From the write until the acknowledgement is no longer waited for. */
 export const ACKNOWLEDGEMENT_MS = 30_000;
+
+/** From when a device is asked to get media ready until it is left for later. */
+export const PREPARATION_MS = 45_000;
 
 export type RefusalCode = "DEVICE_DISCONNECTED" | "DEVICE_RESTRICTED" | "NOT_ON_WHATSAPP" | "RATE_LIMITED" | "REJECTED" | "DEADLINE_MISSED";
 
@@ -22,8 +26,31 @@ export type OutgoingMessage = {
   readonly messageId: string;
   /** E.164 without the plus sign. */
   readonly phone: string;
+  /** With media its caption; empty where it has none. */
   readonly text: string;
+  readonly media: PreparedMedia | null;
 };
+
+/** A file that is sent with a message. Never changes under its id. */
+export type OutgoingMedia = {
+  readonly id: string;
+  readonly kind: MediaKind;
+  /** A document's; empty for others. */
+  readonly fileName: string;
+  readonly contentType: string;
+  /** Of the file, in hexadecimal. */
+  readonly sha256: string;
+};
+
+/** Media that recipients of a device can fetch. `content` is the transport's own. */
+export type PreparedMedia = { readonly media: OutgoingMedia; readonly content: unknown };
+
+export type Preparation =
+  | { readonly kind: "ready"; readonly media: PreparedMedia }
+  /** It cannot be sent: a sentence on why. */
+  | { readonly kind: "failed"; readonly message: string }
+  /** Not now: the device is not connected, or others come first. Nothing is wrong with it. */
+  | { readonly kind: "later" };
 
 /** What is heard of a message after its send has ended: it can come minutes later, and after a restart. */
 export type Receipt = {
@@ -65,6 +92,9 @@ export interface SessionListener {
 
 /** One device's connection. */
 export interface Session {
+  /** Gets media to where recipients can fetch it, which may take longer than a message has: so it comes before the attempt. Never rejects, and ends within
+   *  PREPARATION_MS. */
+  prepare(media: OutgoingMedia): Promise<Preparation>;
   /** Never rejects: whatever goes wrong is an outcome. Writes nothing once `deadline` has passed, checked in the same turn as the write. */
   send(message: OutgoingMessage, deadline: Deadline): Promise<Outcome>;
   /** The device's settings are others than before. */

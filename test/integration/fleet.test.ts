@@ -76,7 +76,7 @@ test("a node that has let go opens no session anew in the place of one that was 
     onReady: () => {},
   });
   await fleet.sync();
-  const flow = { id: "f", workspaceId, boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, greeter: null, isVaried: false, lead: null };
+  const flow = { id: "f", workspaceId, boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, media: null, greeter: null, isVaried: false, lead: null };
   fleet.give([{ flow, deviceId }]);
   await clock.advance(3 * MINUTE_MS);
   const opened = puppet.opened();
@@ -99,7 +99,7 @@ test("a stuck session has ended before another one is opened, and has no say any
       const closed = Promise.withResolvers<void>();
       sessions.push({ listener, closed });
       listener.status("ONLINE", null);
-      return { send: () => new Promise(() => {}), refresh() {}, close: () => closed.promise };
+      return { prepare: () => new Promise(() => {}), send: () => new Promise(() => {}), refresh() {}, close: () => closed.promise };
     },
   };
   const statuses: string[] = [];
@@ -117,7 +117,7 @@ test("a stuck session has ended before another one is opened, and has no say any
     onReady: () => {},
   });
   await fleet.sync();
-  const flow = { id: "f", workspaceId, boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, greeter: null, isVaried: false, lead: null };
+  const flow = { id: "f", workspaceId, boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, media: null, greeter: null, isVaried: false, lead: null };
   fleet.give([{ flow, deviceId }]);
   await clock.advance(3 * MINUTE_MS);
   fleet.mendStuck();

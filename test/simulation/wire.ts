@@ -170,6 +170,7 @@ export function createWire(world: World, faults: WireFaults): Wire {
     };
 
     return {
+      prepare: async (media) => ({ kind: "ready", media: { media, content: null } }),
       send,
       refresh() {},
       async close() {

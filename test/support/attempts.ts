@@ -37,6 +37,7 @@ export const requestFor = (flow: WaitingFlow, deviceId: string): AttemptRequest 
   deviceId,
   text: `Text of ${flow.id}`,
   variant: null,
+  mediaId: null,
   revision: flow.revision,
   isRationed: flow.is_rationed,
   isOfCampaign: flow.campaign_id !== null,

@@ -2,9 +2,9 @@
 
 import type { Clock } from "../../src/lib/clock.ts";
 import type { Deadline } from "../../src/lib/deadline.ts";
-import type { Outcome, OutgoingMessage, Session, SessionDevice, SessionListener, Transport } from "../../src/transports/transport.ts";
+import type { Outcome, OutgoingMedia, OutgoingMessage, Preparation, Session, SessionDevice, SessionListener, Transport } from "../../src/transports/transport.ts";
 
-export type Written = { readonly at: number; readonly deviceId: string; readonly phone: string; readonly messageId: string; readonly flowId: string; readonly text: string };
+export type Written = { readonly at: number; readonly deviceId: string; readonly phone: string; readonly messageId: string; readonly flowId: string; readonly text: string; readonly media: OutgoingMedia | null };
 
 /** What becomes of a message: "accept", "refuse" before a byte leaves, "lose" (written, and never heard of), or "hold" until `answer`. */
 export type Fate = "accept" | "refuse" | "lose" | "hold";
@@ -18,6 +18,8 @@ export interface Puppet extends Transport {
   readonly sessions: ReadonlyMap<string, SessionListener>;
   /** How many sessions were ever opened. */
   opened(): number;
+  /** What becomes of media that are to be got ready. */
+  setPreparation(prepare: (media: OutgoingMedia, deviceId: string) => Promise<Preparation>): void;
   setFate(fate: (message: OutgoingMessage, deviceId: string) => Fate): void;
 }
 
@@ -30,6 +32,7 @@ export function createPuppet(clock: Clock): Puppet {
   const held: Puppet["held"][number][] = [];
   const sessions = new Map<string, SessionListener>();
   let opened = 0;
+  let preparationOf = async (media: OutgoingMedia, _deviceId: string): Promise<Preparation> => ({ kind: "ready", media: { media, content: null } });
   let fateOf: (message: OutgoingMessage, deviceId: string) => Fate = () => "accept";
 
   const open = (device: () => SessionDevice, listener: SessionListener): Session => {
@@ -45,7 +48,7 @@ export function createPuppet(clock: Clock): Puppet {
       if (deadline.hasPassed()) return LATE;
       const fate = fateOf(message, deviceId);
       if (fate === "refuse") return { kind: "refused", code: "REJECTED", message: "The puppet refused it." };
-      wire.push({ at: clock.now(), deviceId, phone: message.phone, messageId: message.messageId, flowId: message.flowId, text: message.text });
+      wire.push({ at: clock.now(), deviceId, phone: message.phone, messageId: message.messageId, flowId: message.flowId, text: message.text, media: message.media?.media ?? null });
       if (fate === "accept") return { kind: "accepted", at: new Date(clock.now()) };
       if (fate === "lose") return { kind: "unknown", message: "The puppet lost it." };
       return new Promise<Outcome>((resolve) => {
@@ -56,6 +59,7 @@ export function createPuppet(clock: Clock): Puppet {
     };
 
     return {
+      prepare: (media) => preparationOf(media, deviceId),
       send,
       refresh() {},
       async close() {
@@ -68,5 +72,5 @@ export function createPuppet(clock: Clock): Puppet {
     };
   };
 
-  return { wire, held, sessions, opened: () => opened, setFate: (fate) => (fateOf = fate), open };
+  return { wire, held, sessions, opened: () => opened, setPreparation: (prepare) => (preparationOf = prepare), setFate: (fate) => (fateOf = fate), open };
 }

@@ -16,6 +16,7 @@ import type { Services } from "../../src/graphql/context.ts";
 import { createGraphqlServer } from "../../src/graphql/server.ts";
 import { createImporter } from "../../src/leads/import.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
+import { createFetchMedia } from "../../src/media/fetch.ts";
 import { createLogger } from "../../src/lib/logger.ts";
 import { createSealer } from "../../src/lib/sealing.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
@@ -77,6 +78,7 @@ export async function testServer(
       fleet: noFleet,
       importer,
       followCampaign: createFollowCampaign(clock),
+      fetchMedia: createFetchMedia({ privateHosts: [] }),
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
       sealer: createSealer([Buffer.alloc(32, 7)]),
       optOutHash: testOptOutHash,

@@ -21,7 +21,7 @@ export type Rig = {
   readonly stop?: () => Promise<void>;
 };
 
-export const messageOf = (n = 1): OutgoingMessage => ({ flowId: `0190f000-0000-7000-8000-${String(n).padStart(12, "0")}`, messageId: `3EB0${n}`, phone: "60123456789", text: `Hello ${n}` });
+export const messageOf = (n = 1): OutgoingMessage => ({ flowId: `0190f000-0000-7000-8000-${String(n).padStart(12, "0")}`, messageId: `3EB0${n}`, phone: "60123456789", text: `Hello ${n}`, media: null });
 
 /** The outcome of a send, however much of the rig's time that takes. */
 export async function outcomeOf({ clock }: Rig, sending: Promise<Outcome>): Promise<Outcome> {

@@ -6,6 +6,7 @@ import type { Clock } from "../../src/lib/clock.ts";
 import { createDeadline } from "../../src/lib/deadline.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { createNameHash, createSealer, type Sealer } from "../../src/lib/sealing.ts";
+import { createMediaContents } from "../../src/media/outgoing.ts";
 import { recordReplies } from "../../src/replies/record.ts";
 import { type Outcome, type Receipt, SEND_DEADLINE_MS, type Session, type SessionDevice, type SessionStatus } from "../../src/transports/transport.ts";
 import { type AuthStore, createAuthStore } from "../../src/transports/whatsapp/auth-store.ts";
@@ -75,6 +76,7 @@ export async function whatsappRig(options: FakeOptions = {}): Promise<WhatsappRi
       authStore,
       messageIds,
       recordReplies: (replies) => recordReplies(pool, replies),
+      contentOf: createMediaContents(pool),
       clock,
       random: seededRandom("whatsapp"),
       logger: silent,
@@ -133,7 +135,7 @@ export async function whatsappRig(options: FakeOptions = {}): Promise<WhatsappRi
       reaches: (status) => eventually(async () => (heard.at(-1)?.status === status ? heard.at(-1) : undefined), `the device becomes ${status}; it was ${JSON.stringify(heard)}`),
       text(text, phone = PERSON, flowId = randomUUID()) {
         const [messageId = ""] = messageIds.messageIdsOf([flowId]);
-        return session.send({ flowId, messageId, phone, text }, createDeadline(clock as Clock, SEND_DEADLINE_MS));
+        return session.send({ flowId, messageId, phone, text, media: null }, createDeadline(clock as Clock, SEND_DEADLINE_MS));
       },
       async looksAgain() {
         row = await read(deviceId);

@@ -44,6 +44,7 @@ describe("settings", () => {
       stuckMinutes: 5,
       workerIdleMinutes: 5,
       simulatorLog: undefined,
+      mediaPrivateHosts: [],
       logLevel: "info",
     });
   });
@@ -56,6 +57,7 @@ describe("settings", () => {
       RENTAK_MIN_STEP_DELAY_HOURS: "0",
       RENTAK_STUCK_MINUTES: " 0.05 ",
       RENTAK_NODE_NAME: "north 1",
+      RENTAK_MEDIA_PRIVATE_HOSTS: "Media.internal:9000, [fd00::5]:80",
       LOG_LEVEL: "silent",
     });
     expect(config).toMatchObject({

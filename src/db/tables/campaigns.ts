@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, check, foreignKey, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import { media } from "./media.ts";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 /** One message to an audience, once. */
@@ -11,6 +12,8 @@ export const campaigns = pgTable(
     name: text("name").notNull(),
     status: text("status").notNull().default("DRAFT"),
     messageText: text("message_text").notNull(),
+    /** What is sent with it: the text is its caption then, and may be empty. */
+    mediaId: uuid("media_id"),
     /** The LeadFilter that it was made with, ids without their types. Who it found at the launch is in campaign_leads. */
     audience: jsonb("audience").$type<Readonly<Record<string, unknown>>>().notNull(),
     /** It begins then; at once where null or past. */
@@ -33,6 +36,7 @@ export const campaigns = pgTable(
   },
   (table) => [
     unique("campaigns_workspace_id_id").on(table.workspaceId, table.id),
+    foreignKey({ columns: [table.workspaceId, table.mediaId], foreignColumns: [media.workspaceId, media.id] }),
     /** Those that the feeder looks at. */
     index("campaigns_live").on(table.status).where(sql`${table.status} IN ('SCHEDULED', 'RUNNING') OR ${table.status} = 'CANCELLED' AND ${table.finishedAt} IS NULL`),
     check("campaigns_status", sql`${table.status} IN ('DRAFT', 'SCHEDULED', 'RUNNING', 'PAUSED', 'COMPLETED', 'CANCELLED')`),

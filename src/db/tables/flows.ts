@@ -45,6 +45,8 @@ export const flows = pgTable(
     text: text("text"),
     /** The variant that was sent, written with the text; empty for the step's own text where it had variants. Null where it had none. */
     variant: text("variant"),
+    /** What was sent with the text, written with it. */
+    mediaId: uuid("media_id"),
     settledAt: instant("settled_at"),
     sentAt: instant("sent_at"),
     deliveredAt: instant("delivered_at"),

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, check, doublePrecision, foreignKey, index, integer, interval, jsonb, pgTable, text, time, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Branch } from "../../sequences/branches.ts";
 import type { Variant } from "../../messages/variants.ts";
+import { media } from "./media.ts";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
 export const sequences = pgTable(
@@ -64,6 +65,8 @@ export const sequenceSteps = pgTable(
     triggerDelayHours: doublePrecision("trigger_delay_hours"),
     isEntryPoint: boolean("is_entry_point").notNull().default(false),
     messageText: text("message_text").notNull(),
+    /** What is sent with it: the text is its caption then, and may be empty. */
+    mediaId: uuid("media_id"),
     /** Texts that stand in for it, each for a share of the leads. */
     variants: jsonb("variants").$type<readonly Variant[]>().notNull().default([]),
     /** Where its leads go on other conditions, tried in order before next_trigger. */
@@ -77,6 +80,7 @@ export const sequenceSteps = pgTable(
     unique("sequence_steps_workspace_id_trigger").on(table.workspaceId, table.trigger),
     index("sequence_steps_sequence_id").on(table.sequenceId),
     foreignKey({ columns: [table.workspaceId, table.sequenceId], foreignColumns: [sequences.workspaceId, sequences.id] }).onDelete("cascade"),
+    foreignKey({ columns: [table.workspaceId, table.mediaId], foreignColumns: [media.workspaceId, media.id] }),
   ],
 );
 

@@ -33,7 +33,7 @@ export function createAnswering({ pool, clock, logger, messageIds, deviceOf }: A
       [deviceId, replyId, device.nodeId],
     );
     const [messageId] = messageIds.messageIdsOf([replyId]);
-    if (rowCount === 1 && messageId !== undefined) await device.session.send({ flowId: replyId, messageId, phone, text }, deadline);
+    if (rowCount === 1 && messageId !== undefined) await device.session.send({ flowId: replyId, messageId, phone, text, media: null }, deadline);
   };
   return (answer) => void send(answer).catch((error: unknown) => logger.warn({ err: error, deviceId: answer.deviceId }, "an answer could not be sent, and is left out"));
 }

@@ -8,6 +8,7 @@ import {
   jidDecode,
   jidNormalizedUser,
   makeWASocket,
+  type proto,
   type SignalRepositoryWithLIDStore,
   type SocketConfig,
   type UserFacingSocketConfig,
@@ -15,13 +16,14 @@ import {
 import type { WebSocket } from "ws";
 import { SECOND_MS } from "../../lib/clock.ts";
 import type { Deadline } from "../../lib/deadline.ts";
-import type { Receipt } from "../transport.ts";
+import type { OutgoingMedia, Receipt } from "../transport.ts";
 import type { DeviceKeys } from "./auth-port.ts";
 import { createAgent } from "./agent.ts";
 import { createBaileysKeys } from "./baileys-keys.ts";
 import type { SharedCaches } from "./caches.ts";
 import "./ciphers.ts";
 import type { Envelope } from "./inbox-entry.ts";
+import { createMediaUpload, withCaption } from "./media-upload.ts";
 import { silentLogger } from "./silent-logger.ts";
 import { createSignalRepositories } from "./signal.ts";
 import { envelopeOf, isOfOnePerson, receiptsOf } from "./stanzas.ts";
@@ -48,8 +50,10 @@ export interface ConnectionHandlers {
 
 export interface Connection {
   isOpen(): boolean;
-  /** Encrypts and writes a text. Nothing is written once `deadline` has passed. */
-  write(to: { readonly phone: string; readonly messageId: string; readonly text: string }, deadline: Deadline): Guarded;
+  /** Encrypts and writes a message. Nothing is written once `deadline` has passed. */
+  write(to: { readonly phone: string; readonly messageId: string } & Written, deadline: Deadline): Guarded;
+  /** Uploads a file for messages to show. */
+  upload(media: OutgoingMedia, bytes: Buffer): Promise<proto.IMessage>;
   /** Whether the number is on WhatsApp. */
   lookUp(phone: string): Promise<boolean>;
   /** The eight characters to type on the phone with that number. */
@@ -64,13 +68,16 @@ export interface Connection {
   reset(): void;
 }
 
+/** `uploaded`: media, with the text as its caption. */
+export type Written = { readonly text: string; readonly uploaded: proto.IMessage | null };
+
 export type ConnectionOptions = {
   readonly url: URL;
   readonly creds: AuthenticationCreds;
   readonly keys: DeviceKeys;
   readonly caches: SharedCaches;
-  /** The text of a message that a recipient could not decrypt and asks for again. */
-  readonly textOf: (messageId: string) => Promise<string | null>;
+  /** A message that a recipient could not decrypt and asks for again. */
+  readonly messageOf: (messageId: string) => Promise<Written | null>;
   readonly handlers: ConnectionHandlers;
 };
 
@@ -102,7 +109,7 @@ const LEAN = {
   transactionOpts: { maxCommitRetries: 2, delayBetweenTriesMs: 200 },
 } satisfies Partial<SocketConfig>;
 
-export function openConnection({ url, creds, keys, caches, textOf, handlers }: ConnectionOptions): Connection {
+export function openConnection({ url, creds, keys, caches, messageOf, handlers }: ConnectionOptions): Connection {
   const { agent, reset } = createAgent(url);
   const envelopes = new WeakMap<Uint8Array, Envelope>();
   const createRepository = createSignalRepositories(keys, (ciphertext) => envelopes.get(ciphertext));
@@ -115,8 +122,8 @@ export function openConnection({ url, creds, keys, caches, textOf, handlers }: C
     makeSignalRepository: (...args) => watched(createRepository(...args)),
     shouldIgnoreJid: (jid) => !isOfOnePerson(jid),
     async getMessage({ id }) {
-      const text = id ? await textOf(id) : null;
-      return text === null ? undefined : { extendedTextMessage: { text } };
+      const message = id ? await messageOf(id) : null;
+      return message === null ? undefined : encoded(message);
     },
   };
   const sock = unpooled(() => makeWASocket(config));
@@ -198,7 +205,8 @@ export function openConnection({ url, creds, keys, caches, textOf, handlers }: C
 
   return {
     isOpen: () => isLoggedIn && !isClosed,
-    write: ({ phone, messageId, text }, deadline) => guardWrite(deadline, () => sock.relayMessage(`${phone}@s.whatsapp.net`, { extendedTextMessage: { text } }, { messageId })),
+    write: ({ phone, messageId, ...message }, deadline) => guardWrite(deadline, () => sock.relayMessage(`${phone}@s.whatsapp.net`, encoded(message), { messageId })),
+    upload: createMediaUpload({ url, query: (node) => sock.query(node) }),
     async lookUp(phone) {
       const found = await sock.onWhatsApp(phone);
       // No answer is not the answer that there is nobody.
@@ -219,6 +227,8 @@ export function openConnection({ url, creds, keys, caches, textOf, handlers }: C
     reset,
   };
 }
+
+const encoded = ({ text, uploaded }: Written): proto.IMessage => (uploaded ? withCaption(uploaded, text) : { extendedTextMessage: { text } });
 
 type RestrictionUpdate = { isActive?: boolean; timeEnforcementEnds?: Date };
 

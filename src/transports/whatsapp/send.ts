@@ -2,6 +2,7 @@
 
 import type { Clock, Timer } from "../../lib/clock.ts";
 import type { Deadline } from "../../lib/deadline.ts";
+import type { proto } from "baileys";
 import { type Outcome, type OutgoingMessage, SEND_DEADLINE_MS, type Session } from "../transport.ts";
 import type { Acknowledgements } from "./acknowledgements.ts";
 import type { Connection } from "./connection.ts";
@@ -63,7 +64,8 @@ export function createSend({ clock, line, isPresent, onProblem }: SendOptions): 
     const hindered = await hindrance(message.phone, connection, deadline);
     if (hindered) return hindered;
     const { outcome, forget } = acknowledgements.expect(message.messageId);
-    const write = connection.write(message, deadline);
+    const uploaded: proto.IMessage | null = message.media?.content ?? null;
+    const write = connection.write({ ...message, uploaded }, deadline);
     let failure: unknown;
     await untilDeadline(write.done.catch((error: unknown) => (failure = error)));
     if (!write.isWritten()) {

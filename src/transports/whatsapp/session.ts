@@ -16,12 +16,14 @@ import type { Reconnecting } from "./reconnecting.ts";
 import { createRestriction } from "./restriction.ts";
 import { createSaver } from "./saver.ts";
 import { createSend, CUT, type Line } from "./send.ts";
+import type { Uploads } from "./uploads.ts";
 
 export type SessionOptions = {
   readonly device: () => SessionDevice;
   readonly listener: SessionListener;
   readonly store: DeviceStore;
   readonly numbers: Numbers;
+  readonly uploads: Uploads;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly newCredentials: () => AuthenticationCreds;
@@ -39,7 +41,7 @@ const LOGGED_OUT = "An operator has logged it out. Pair it again to go on.";
 const READ_RETRY_MS = 2 * SECOND_MS;
 
 export function openSession(options: SessionOptions): Session {
-  const { device, listener, store, numbers, clock, logger, halted } = options;
+  const { device, listener, store, numbers, uploads, clock, logger, halted } = options;
   const deviceId = device().id;
   let status: SessionStatus = "CONNECTING";
   let creds: AuthenticationCreds | null = null;
@@ -218,12 +220,19 @@ export function openSession(options: SessionOptions): Session {
   };
   void serially(begin);
 
+  const closing = new AbortController();
+
   return {
+    async prepare(media) {
+      const connection = line?.connection;
+      return connection?.isOpen() ? uploads.prepare(deviceId, media, connection, closing.signal) : { kind: "later" };
+    },
     send,
     refresh,
     async close() {
       if (isClosed) return last;
       isClosed = true;
+      closing.abort();
       readTimer?.cancel();
       restriction.cancel();
       await disconnect();

@@ -16,6 +16,8 @@ export type Behaviour = {
   readonly asksAgain: number;
   /** `{ refuse }` answers with a failure: 401, 403, 405, 429, 463, 500, 503, … */
   readonly login: "accept" | { readonly refuse: number };
+  /** `{ refuse }` answers uploads with that status; of all accounts together. */
+  readonly media: "accept" | { readonly refuse: number };
   /** False: queries get no answer. */
   readonly answersQueries: boolean;
 };
@@ -30,6 +32,7 @@ const WELL: Behaviour = {
   reply: null,
   asksAgain: 0,
   login: "accept",
+  media: "accept",
   answersQueries: true,
 };
 

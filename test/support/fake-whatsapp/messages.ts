@@ -3,6 +3,7 @@
 import { addressOf, lidJid } from "./addresses.ts";
 import type { Behaviour, Behaviours } from "./behaviour.ts";
 import type { Accounts } from "./accounts.ts";
+import type { MediaServer } from "./media.ts";
 import type { People } from "./people.ts";
 import { type Copy, copiesFor, read, type Reading } from "./reading.ts";
 import type { Receipts } from "./receipts.ts";
@@ -19,6 +20,7 @@ export type MessageOptions = {
   readonly receipts: Receipts;
   readonly timers: Timers;
   readonly witness: Witness;
+  readonly media: MediaServer;
   /** False: what is sent stays encrypted. */
   readonly decrypts: boolean;
 };
@@ -37,7 +39,7 @@ export async function receiveMessage(session: Session, node: BinaryNode, options
   const copies = copiesFor(node, to);
   const companions = accounts.find(to.phone)?.companions;
   const own = copies.filter(({ address }) => !companions?.has(address.device));
-  const readings = person ? await Promise.all(own.map((copy) => read(session.companion, person, copy, options.decrypts))) : [];
+  const readings = person ? await Promise.all(own.map((copy) => read(session.companion, person, copy, options))) : [];
   const isKnown = accounts.find(session.account)?.correspondents.has(to.phone) ?? false;
   const error = person ? errorOf(behaviour, isKnown) : NOT_FOUND;
   const retries = options.receipts.asked(session.account, messageId);
@@ -86,6 +88,7 @@ function sight({ connection, account, device }: Session, sent: Sent, copy: Copy 
     ...sent,
     type: copy?.type ?? "none",
     text: first?.text ?? null,
+    media: first?.media ?? null,
     undecrypted: first ? first.undecrypted : copy ? "nobody there" : "no copy for this person",
   };
 }

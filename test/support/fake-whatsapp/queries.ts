@@ -18,6 +18,8 @@ export type QueryOptions = {
   readonly sessions: Sessions;
   readonly behaviours: Behaviours;
   readonly witness: Witness;
+  /** Where its media servers are: host and port. */
+  readonly mediaHost: () => string;
   /** Something has changed that has to survive a restart. */
   readonly changed: () => void;
 };
@@ -50,7 +52,7 @@ function contentOf(session: Session, query: BinaryNode, options: QueryOptions): 
     case "blocklist":
       return [element("list")];
     case "w:m":
-      return [element("media_conn", { auth: "fake", ttl: 3600, auth_ttl: 3600, max_buckets: 12 }, [element("host", { hostname: "127.0.0.1", maxContentLengthBytes: 1 << 26 })])];
+      return [element("media_conn", { auth: "fake", ttl: 3600, auth_ttl: 3600, max_buckets: 12 }, [element("host", { hostname: options.mediaHost(), maxContentLengthBytes: 1 << 26 })])];
     case "w:mex":
       return accountInformation(options.behaviours.of(session.account));
     case "md":

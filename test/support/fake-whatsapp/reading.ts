@@ -3,12 +3,13 @@
 import { proto, unpadRandomMax16 } from "baileys";
 import type { Companion } from "./accounts.ts";
 import { type Address, addressOf } from "./addresses.ts";
+import type { MediaServer, SeenMedia } from "./media.ts";
 import type { Person } from "./people.ts";
 import { type BinaryNode, bytesOf, child, children } from "./stanza.ts";
 
 /** One device's copy. */
 export type Copy = { readonly address: Address; readonly type: string; readonly bytes: Buffer };
-export type Reading = { readonly copy: Copy; readonly text: string | null; readonly undecrypted: string | null };
+export type Reading = { readonly copy: Copy; readonly text: string | null; readonly media: SeenMedia | null; readonly undecrypted: string | null };
 
 /** Why a message was left encrypted that is none the worse for it. */
 export const NOT_TRIED = "not tried";
@@ -26,15 +27,18 @@ export function copiesFor(node: BinaryNode, to: Address): Copy[] {
   });
 }
 
-export async function read(companion: Companion, person: Person, copy: Copy, decrypts: boolean): Promise<Reading> {
+export type ReadOptions = { readonly decrypts: boolean; readonly media: MediaServer };
+
+export async function read(companion: Companion, person: Person, copy: Copy, { decrypts, media }: ReadOptions): Promise<Reading> {
   const device = person.devices.get(copy.address.device);
-  if (!decrypts) return { copy, text: null, undecrypted: NOT_TRIED };
-  if (!device) return { copy, text: null, undecrypted: "no such device" };
+  if (!decrypts) return { copy, text: null, media: null, undecrypted: NOT_TRIED };
+  if (!device) return { copy, text: null, media: null, undecrypted: "no such device" };
   try {
     const plaintext = await device.decrypt(conversation(companion), copy.type, copy.bytes);
-    return { copy, text: textOf(proto.Message.decode(unpadRandomMax16(plaintext))), undecrypted: null };
+    const message = proto.Message.decode(unpadRandomMax16(plaintext));
+    return { copy, text: textOf(message), media: media.see(message), undecrypted: null };
   } catch (error) {
-    return { copy, text: null, undecrypted: error instanceof Error ? error.message : "unreadable" };
+    return { copy, text: null, media: null, undecrypted: error instanceof Error ? error.message : "unreadable" };
   }
 }
 

@@ -1,5 +1,6 @@
 // Puts the fake WhatsApp together.
 
+import type { RequestListener } from "node:http";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { createAccounts } from "./accounts.ts";
@@ -10,6 +11,7 @@ import { type ConnectionListener, createConnection } from "./connection.ts";
 import { createControl } from "./control.ts";
 import type { FakeOptions, FakeWhatsapp } from "./fake.ts";
 import { faultsOf } from "./faults.ts";
+import { createMediaServer } from "./media.ts";
 import { CHAT_PATH, openNetwork } from "./network.ts";
 import { createPairing, type Registration } from "./pairing.ts";
 import { createPeople } from "./people.ts";
@@ -35,7 +37,10 @@ export async function startServer(options: FakeOptions): Promise<FakeWhatsapp> {
     witness.record({ kind: "connected", connection: id });
     const connection = createConnection({ id, socket, tcp, identity, listener: listenerFor(parts, id, () => connection) });
   };
-  const network = await openNetwork({ port: options.port ?? 0, control: createControl(() => late.fake), connected });
+  const control = createControl(() => late.fake);
+  const requests: RequestListener = (request, response) => parts.media.take(request, response) || control(request, response);
+  const network = await openNetwork({ port: options.port ?? 0, control: requests, connected });
+  parts.network.port = network.port;
 
   const stop = async () => {
     timers.stop();
@@ -78,7 +83,9 @@ function assemble(options: FakeOptions) {
   };
   const receipts = createReceipts({ accounts, people, sessions, behaviours, timers, witness, answered });
   const pairing = createPairing({ accounts, people, sessions, witness });
-  return { seed, identity, witness, timers, behaviours, accounts, people, sessions, replies, receipts, pairing, changed, decrypts: options.decrypt ?? true };
+  const media = createMediaServer({ witness, behaviours });
+  const network = { port: 0 }; // known once it is open
+  return { media, network, mediaHost: () => `127.0.0.1:${network.port}`, seed, identity, witness, timers, behaviours, accounts, people, sessions, replies, receipts, pairing, changed, decrypts: options.decrypt ?? true };
 }
 
 /** A client is nobody until it has shown its keys; then it is a device that logs in, or one that wants to be linked. */

@@ -2,6 +2,7 @@
 
 import { createWriteStream, type WriteStream } from "node:fs";
 import { once } from "node:events";
+import type { SeenMedia } from "./media.ts";
 
 /** Numbers are E.164 without the plus sign. `account` is the number of a linked device's owner, `device` the device's jid. */
 export type Sight =
@@ -31,6 +32,8 @@ export type Sight =
   | { readonly kind: "uploaded"; readonly connection: number; readonly account: string; readonly count: number }
   /** The device asked for keys, to begin conversations with. */
   | { readonly kind: "keys"; readonly connection: number; readonly account: string; readonly phones: readonly string[] }
+  /** A device uploaded a file, encrypted; `isWhole` where it is what it was said to be. */
+  | { readonly kind: "media"; readonly type: string; readonly bytes: number; readonly isWhole: boolean }
   /** A query that this server does not know, and answered with nothing. */
   | { readonly kind: "unknown query"; readonly connection: number; readonly account: string | null; readonly query: string };
 
@@ -48,6 +51,8 @@ export type Message = {
   readonly type: string;
   /** As the person reads it; null where it could not or should not be decrypted, and `undecrypted` says why. */
   readonly text: string | null;
+  /** The file that it shows. */
+  readonly media: SeenMedia | null;
   readonly undecrypted: string | null;
   /** How often the person's devices had asked for it again. */
   readonly retries: number;

@@ -6,7 +6,7 @@ import { createWorker, type Worker } from "../../../src/dispatcher/worker.ts";
 import { MINUTE_MS } from "../../../src/lib/clock.ts";
 import { createManualClock } from "../../support/clocks.ts";
 
-const flow = (id: string): ClaimedFlow => ({ id, workspaceId: "w", boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, greeter: null, isVaried: false, lead: null });
+const flow = (id: string): ClaimedFlow => ({ id, workspaceId: "w", boundDeviceId: null, repliedDeviceId: null, minDelaySeconds: 0, maxDelaySeconds: 0, isOfCampaign: false, isRationed: false, revision: 0, template: "", variant: null, media: null, greeter: null, isVaried: false, lead: null });
 const flows = (...ids: string[]) => ids.map(flow);
 const give = (worker: Worker, given: readonly ClaimedFlow[]) => given.forEach(worker.give);
 

@@ -13,6 +13,7 @@ const step = (n: number, more: Partial<RuleStep> = {}): RuleStep => ({
   triggerDelayHours: null,
   isEntryPoint: false,
   text: "Hi",
+  media: null,
   variants: [],
   branches: [],
   ...more,

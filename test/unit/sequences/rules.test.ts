@@ -12,6 +12,7 @@ const step = (trigger: string, nextTrigger: string | null = null, over: Partial<
   triggerDelayHours: null,
   isEntryPoint: false,
   text: "Hi {{name}}",
+  media: null,
   variants: [],
   branches: [],
   ...over,

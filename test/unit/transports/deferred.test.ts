@@ -6,7 +6,7 @@ import { createPuppet } from "../../support/puppet.ts";
 
 const clock = createManualClock();
 const device = { id: "device" } as never;
-const message = { flowId: "0190f000-0000-7000-8000-000000000001", messageId: "3EB01", phone: "60123456789", text: "Hello" };
+const message = { flowId: "0190f000-0000-7000-8000-000000000001", messageId: "3EB01", phone: "60123456789", text: "Hello", media: null };
 const send = (session: ReturnType<Stoppable["open"]>) => session.send(message, createDeadline(clock, 10_000));
 
 function rig() {

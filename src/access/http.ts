@@ -1,9 +1,9 @@
-// What the routes below /imports/leads have in common: who may use them, and how they answer.
+// What the routes beside /graphql have in common: who may use them, and how they answer.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { GraphQLError } from "graphql";
-import { hasScope, type TokenScope } from "../access/scopes.ts";
-import type { Access, Tokens } from "../access/tokens.ts";
+import { hasScope, type TokenScope } from "./scopes.ts";
+import type { Access, Tokens } from "./tokens.ts";
 import { authenticateHeader } from "../graphql/authentication.ts";
 
 export type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> };

@@ -133,6 +133,14 @@ export type MediaKind =
   /** Ogg with Opus, up to 16 MB, shown as if it had been spoken. WhatsApp shows no text with it. */
   | 'VOICE_NOTE';
 
+export type MessageVariantInput = {
+  /** What its results are counted under; unique in its message. */
+  name: string;
+  /** Percent of the leads, 1 to 100. What all variants leave gets the message's own text. */
+  share: number;
+  text: string;
+};
+
 export type SequenceStatus =
   | 'ACTIVE'
   | 'ARCHIVED'
@@ -155,7 +163,7 @@ export type SequenceStepInput = {
   /** The sequence's where it is left out. */
   triggerDelayHours?: number | null | undefined;
   /** Texts that stand in for the step's own, each for a share of the leads. At most 10. */
-  variants?: Array<StepVariantInput>;
+  variants?: Array<MessageVariantInput>;
 };
 
 export type StepBranchInput = {
@@ -163,14 +171,6 @@ export type StepBranchInput = {
   /** The end where it is left out. */
   nextTrigger?: string | null | undefined;
   value?: Record<string, unknown> | null | undefined;
-};
-
-export type StepVariantInput = {
-  /** What its results are counted under; unique in its step. */
-  name: string;
-  /** Percent of the leads, 1 to 100. What all variants leave gets the step's own text. */
-  share: number;
-  text: string;
 };
 
 export type Transport =

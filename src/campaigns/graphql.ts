@@ -4,6 +4,8 @@ import { connection, connectionType, pageOf } from "../graphql/connections.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { MediaRef } from "../media/refs.ts";
+import { MessageVariant, MessageVariantResult } from "../messages/refs.ts";
+import { type VariantResult, variantResults } from "../messages/variant-results.ts";
 import { shownAudience } from "./audience.ts";
 import { estimatedFinishes } from "./capacity.ts";
 import { CAMPAIGN_ORDER, campaignsById, campaignTotals, countCampaigns, listCampaigns, type CampaignTotals } from "./read.ts";
@@ -13,6 +15,7 @@ import { CAMPAIGN_STATUSES, type CampaignStatus } from "./states.ts";
 const CampaignStatusEnum = builder.enumType("CampaignStatus", { values: CAMPAIGN_STATUSES });
 
 const totalsOf = perRequest<string, CampaignTotals>((ids, { db }) => campaignTotals(db, ids));
+const resultsOf = perRequest<string, VariantResult[]>((ids, { db }) => variantResults(db, "campaign", ids));
 const finishOf = perRequest<string, Date | null>((ids, { db }) => estimatedFinishes(db, ids));
 
 type Progress = CampaignTotals & { readonly campaignId: string };
@@ -46,6 +49,12 @@ CampaignRef.implement({
     status: t.field({ type: CampaignStatusEnum, resolve: ({ status }) => status as CampaignStatus }),
     text: t.exposeString("messageText"),
     media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
+    variants: t.field({ type: [MessageVariant], resolve: ({ variants }) => [...variants] }),
+    variantResults: t.field({
+      type: [MessageVariantResult],
+      description: "What became of each variant that something was attempted of, the campaign's own text first; without test messages.",
+      resolve: ({ id }, _args, context) => resultsOf(context).load(id),
+    }),
     audience: t.field({ type: "JSONObject", description: "The filter it was made with.", resolve: ({ audience }) => shownAudience(audience) }),
     startAt: t.expose("startAt", { type: "DateTime", nullable: true }),
     minDelaySeconds: t.exposeInt("minDelaySeconds"),

@@ -5,6 +5,7 @@ import { LeadFilterInput, leadFilterOf, LeadRef } from "../leads/refs.ts";
 import { mediaInput, MediaInputType } from "../media/refs.ts";
 import { withMedia } from "../media/resolve.ts";
 import { cancelCampaign, launchCampaign, pauseCampaign, resumeCampaign } from "./lifecycle.ts";
+import { MessageVariantInput } from "../messages/refs.ts";
 import { CampaignRef } from "./refs.ts";
 import { createCampaign, deleteCampaign, updateCampaign } from "./service.ts";
 import { testCampaign } from "./test-send.ts";
@@ -14,6 +15,7 @@ const CreateCampaignInput = builder.inputType("CreateCampaignInput", {
     name: t.string({ required: true }),
     text: t.string({ required: true, description: "With media its caption, which may be empty." }),
     media: t.field({ type: MediaInputType, description: "Sent with the text." }),
+    variants: t.field({ type: [MessageVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the campaign's own, each for a share of the leads. At most 10." }),
     audience: t.field({ type: LeadFilterInput, required: true, description: "Who it goes to; counted and fixed at launch." }),
     startAt: t.field({ type: "DateTime" }),
     minDelaySeconds: t.int({ required: true, defaultValue: 5 }),
@@ -31,6 +33,7 @@ const UpdateCampaignInput = builder.inputType("UpdateCampaignInput", {
     name: t.string(),
     text: t.string(),
     media: t.field({ type: MediaInputType, description: "Null takes it away." }),
+    variants: t.field({ type: [MessageVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
     audience: t.field({ type: LeadFilterInput }),
     startAt: t.field({ type: "DateTime" }),
     minDelaySeconds: t.int(),

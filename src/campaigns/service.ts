@@ -9,6 +9,7 @@ import type { LeadFilter } from "../leads/filter.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import type { ChosenMedia } from "../media/caption.ts";
 import { chosenMedia } from "../media/store.ts";
+import { storedVariants, type Variant } from "../messages/variants.ts";
 import { checkAudience, storedAudience } from "./audience.ts";
 import { lockCampaign, noCampaign } from "./read.ts";
 import { campaignProblems } from "./rules.ts";
@@ -24,6 +25,7 @@ export type NewCampaign = {
   readonly text: string;
   /** Sent with the text. Null in a change: it has none any more. */
   readonly media?: Optional<ChosenMedia>;
+  readonly variants: readonly Variant[];
   readonly audience: LeadFilter;
   readonly startAt?: Optional<Date>;
   readonly minDelaySeconds: number;
@@ -41,8 +43,8 @@ export function createCampaign({ db }: CampaignWrites, { idempotencyKey, ...inpu
       const checked = await checkAudience(tx, db, input.audience);
       const problems = [...campaignProblems({ ...input, media: input.media ?? null }), ...(checked.ok ? [] : checked.errors)];
       if (problems.length > 0) return refused(...problems);
-      const { text, media, audience, name, ...fields } = input;
-      const values = { ...fields, name: name.trim(), messageText: text, mediaId: media?.id ?? null, audience: storedAudience(audience), workspaceId: db.id };
+      const { text, media, variants, audience, name, ...fields } = input;
+      const values = { ...fields, variants: storedVariants(variants), name: name.trim(), messageText: text, mediaId: media?.id ?? null, audience: storedAudience(audience), workspaceId: db.id };
       const [created] = await tx.insert(campaigns).values(values).returning({ id: campaigns.id });
       if (!created) throw new Error("an insert returned no row");
       return ok(created.id);
@@ -62,7 +64,8 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
     const problems: UserError[] = [...cleared(change)];
     const given = Object.fromEntries(Object.entries(change).filter(([field, value]) => value !== undefined && (value !== null || CLEARABLE.includes(field))));
     const media = change.media === undefined ? await chosenMedia(tx, db.id, current.mediaId) : change.media;
-    problems.push(...campaignProblems({ ...current, text: current.messageText, ...given, media }));
+    const variants = change.variants === undefined ? current.variants : (change.variants ?? []);
+    problems.push(...campaignProblems({ ...current, text: current.messageText, ...given, media, variants }));
     if (change.audience && current.status !== "DRAFT") {
       const message = "Its audience was fixed when it was launched. To write to others, cancel it and make another campaign.";
       problems.push({ code: "INVALID_STATE", message, field: ["input", "audience"] });
@@ -71,11 +74,12 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
       if (!checked.ok) problems.push(...checked.errors);
     }
     if (problems.length > 0) return refused(...problems);
-    const { text, media: _media, audience, name, ...fields } = given as CampaignChange;
+    const { text, media: _media, variants: _variants, audience, name, ...fields } = given as CampaignChange;
     const values = {
       ...fields,
       ...(name != null && { name: name.trim() }),
       ...(text != null && { messageText: text }),
+      ...(change.variants !== undefined && { variants: storedVariants(variants) }),
       ...(change.media !== undefined && { mediaId: media?.id ?? null }),
       ...(audience != null && { audience: storedAudience(audience) }),
     } as Partial<typeof campaigns.$inferInsert>;
@@ -87,7 +91,7 @@ export async function updateCampaign({ db, bell }: CampaignWrites, id: string, c
 }
 
 /** What null takes away; elsewhere it is refused. */
-const CLEARABLE: readonly string[] = ["startAt", "media"];
+const CLEARABLE: readonly string[] = ["startAt", "media", "variants"];
 
 const cleared = (change: CampaignChange): UserError[] =>
   Object.entries(change)

@@ -115,7 +115,7 @@ const steps = `
     FROM unnest($1::uuid[], $2::uuid[]) AS w(step_id, sequence_id) JOIN sequences s ON s.id = w.sequence_id JOIN workspaces o ON o.id = s.workspace_id LEFT JOIN sequence_steps st ON st.id = w.step_id`;
 
 const campaigns = `
-  SELECT c.id AS source_id, c.min_delay_seconds, c.max_delay_seconds, ${CAMPAIGN_TEXT_REVISION} AS revision, c.message_text, c.greeting, c.visible_variation,
+  SELECT c.id AS source_id, c.min_delay_seconds, c.max_delay_seconds, ${CAMPAIGN_TEXT_REVISION} AS revision, c.message_text, c.variants, c.greeting, c.visible_variation,
          o.cap_messages IS NOT NULL OR o.hourly_ceiling IS NOT NULL AS is_rationed, ${outgoingMedia("c.media_id")}
     FROM unnest($1::uuid[]) AS w(id) JOIN campaigns c ON c.id = w.id JOIN workspaces o ON o.id = c.workspace_id`;
 
@@ -152,6 +152,7 @@ type Source = {
   max_delay_seconds: number;
   revision: number;
   message_text: string | null;
+  /** Null where the step was removed. */
   variants: readonly Variant[] | null;
   media: OutgoingMedia | null;
   greeting: boolean;
@@ -225,7 +226,7 @@ export async function withSources(pool: pg.Pool, rows: readonly ClaimedRow[]): P
 }
 
 function textFor({ source_id, message_text, variants }: Source, leadId: string): Pick<ClaimedFlow, "template" | "variant"> {
-  if (variants == null || variants.length === 0) return { template: message_text, variant: null };
+  if (variants === null || variants.length === 0) return { template: message_text, variant: null };
   const variant = variantFor(variants, source_id, leadId);
   return variant ? { template: variant.text, variant: variant.name } : { template: message_text, variant: "" };
 }

@@ -72,7 +72,7 @@ FlowRef.implement({
     media: t.field({ type: MediaRef, nullable: true, description: "What was sent with the text.", resolve: ({ mediaId }) => mediaId }),
     variant: t.string({
       nullable: true,
-      description: "The name of the step's variant that was sent. Null for the step's own text.",
+      description: "The name of the step's or campaign's variant that was sent. Null for its own text.",
       resolve: ({ variant }) => variant || null,
     }),
     messageId: t.string({

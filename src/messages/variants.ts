@@ -23,6 +23,9 @@ export function variantFor(variants: readonly Variant[], messageId: string, pers
   return null;
 }
 
+/** In this order of fields, whoever wrote them. */
+export const storedVariants = (variants: readonly Variant[]): Variant[] => variants.map(({ name, share, text }) => ({ name: name.trim(), share, text }));
+
 const MAX_VARIANTS = 10;
 const MAX_NAME_LENGTH = 50;
 

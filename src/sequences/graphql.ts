@@ -4,7 +4,8 @@ import { perParent, perRequest } from "../graphql/loaders.ts";
 import { UserErrorType } from "../graphql/payload.ts";
 import type { UserError } from "../lib/errors.ts";
 import { MediaRef } from "../media/refs.ts";
-import type { Variant } from "../messages/variants.ts";
+import { MessageVariant, MessageVariantResult } from "../messages/refs.ts";
+import { type VariantResult, variantResults } from "../messages/variant-results.ts";
 import { ENROLLMENT_STATUSES, enrollmentPagesOfSequences, type EnrollmentPageArgs, type EnrollmentStatus } from "./enrollments.ts";
 import {
   countSequences,
@@ -18,7 +19,6 @@ import {
 } from "./read.ts";
 import { EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef, StepBranch } from "./refs.ts";
 import { problemsOfSequences } from "./service.ts";
-import { type VariantResult, variantResults } from "./variant-results.ts";
 
 const SequenceStatusEnum = builder.enumType("SequenceStatus", { values: SEQUENCE_STATUSES });
 
@@ -102,28 +102,7 @@ function enrolledIn(totals: SequenceTotals, status: readonly EnrollmentStatus[] 
   return [...new Set(status ?? ENROLLMENT_STATUSES)].reduce((sum, each) => sum + counts[each], 0);
 }
 
-const StepVariant = builder.objectRef<Variant>("StepVariant").implement({
-  description: "A text that stands in for its step's own for a share of the leads. Who gets which hangs on the lead and the step alone.",
-  fields: (t) => ({
-    name: t.exposeString("name"),
-    share: t.exposeInt("share", { description: "Percent of the leads. What all variants leave gets the step's own text." }),
-    text: t.exposeString("text"),
-  }),
-});
-
-const resultsOf = perRequest<string, VariantResult[]>((ids, { db }) => variantResults(db, ids));
-
-const StepVariantResult = builder.objectRef<VariantResult>("StepVariantResult").implement({
-  fields: (t) => ({
-    variant: t.exposeString("variant", { nullable: true, description: "Null for the step's own text." }),
-    sent: t.exposeInt("sent"),
-    failed: t.exposeInt("failed"),
-    delivered: t.exposeInt("delivered"),
-    read: t.exposeInt("read"),
-    replied: t.exposeInt("replied", { description: "Wrote back within 7 days." }),
-    optedOut: t.exposeInt("optedOut", { description: "Opted out within 7 days." }),
-  }),
-});
+const resultsOf = perRequest<string, VariantResult[]>((ids, { db }) => variantResults(db, "step", ids));
 
 SequenceStepRef.implement({
   fields: (t) => ({
@@ -147,9 +126,9 @@ SequenceStepRef.implement({
       description: "Tried in order before nextTrigger, once the next message is due.",
       resolve: ({ branches }) => [...branches],
     }),
-    variants: t.field({ type: [StepVariant], resolve: ({ variants }) => [...variants] }),
+    variants: t.field({ type: [MessageVariant], resolve: ({ variants }) => [...variants] }),
     variantResults: t.field({
-      type: [StepVariantResult],
+      type: [MessageVariantResult],
       description: "What became of each variant that something was attempted of, the step's own text first.",
       resolve: ({ id }, _args, context) => resultsOf(context).load(id),
     }),

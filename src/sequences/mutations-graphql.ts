@@ -4,17 +4,10 @@ import { payload, payloadType } from "../graphql/payload.ts";
 import type { Result } from "../lib/errors.ts";
 import { mediaInput, MediaInputType } from "../media/refs.ts";
 import { resolveAll, type Resolved, withMedia } from "../media/resolve.ts";
+import { MessageVariantInput } from "../messages/refs.ts";
 import { BranchConditionEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef } from "./refs.ts";
 import { activateSequence, archiveSequence, createSequence, pauseSequence, updateSequence } from "./service.ts";
 import { createSequenceStep, deleteSequenceStep, updateSequenceStep, type WrittenStep } from "./steps.ts";
-
-const StepVariantInput = builder.inputType("StepVariantInput", {
-  fields: (t) => ({
-    name: t.string({ required: true, description: "What its results are counted under; unique in its step." }),
-    share: t.int({ required: true, description: "Percent of the leads, 1 to 100. What all variants leave gets the step's own text." }),
-    text: t.string({ required: true }),
-  }),
-});
 
 const StepBranchInput = builder.inputType("StepBranchInput", {
   fields: (t) => ({
@@ -34,7 +27,7 @@ const SequenceStepInput = builder.inputType("SequenceStepInput", {
     isEntryPoint: t.boolean({ required: true, defaultValue: false }),
     text: t.string({ required: true, description: "With media its caption, which may be empty." }),
     media: t.field({ type: MediaInputType, description: "Sent with the text." }),
-    variants: t.field({ type: [StepVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the step's own, each for a share of the leads. At most 10." }),
+    variants: t.field({ type: [MessageVariantInput], required: true, defaultValue: [], description: "Texts that stand in for the step's own, each for a share of the leads. At most 10." }),
     branches: t.field({ type: [StepBranchInput], required: true, defaultValue: [], description: "At most 10." }),
   }),
 });
@@ -49,7 +42,7 @@ const UpdateSequenceStepInput = builder.inputType("UpdateSequenceStepInput", {
     isEntryPoint: t.boolean(),
     text: t.string(),
     media: t.field({ type: MediaInputType, description: "Null takes it away." }),
-    variants: t.field({ type: [StepVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
+    variants: t.field({ type: [MessageVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
     branches: t.field({ type: [StepBranchInput], description: "The whole list." }),
   }),
 });

@@ -4,7 +4,7 @@ import type { Tx } from "../db/workspace.ts";
 import { invalid, type UserError } from "../lib/errors.ts";
 import { takenByArchived, takenError } from "./graph-change.ts";
 import type { ChosenMedia } from "../media/caption.ts";
-import type { Variant } from "../messages/variants.ts";
+import { storedVariants, type Variant } from "../messages/variants.ts";
 import type { Branch } from "./branches.ts";
 import type { RuleStep } from "./rules.ts";
 
@@ -99,8 +99,7 @@ export const toRow = ({ id: _id, text, media, variants, branches, ...step }: Rul
   ...step,
   messageText: text,
   mediaId: media?.id ?? null,
-  // In this order of fields, whoever wrote them.
-  variants: variants.map((variant) => ({ name: variant.name.trim(), share: variant.share, text: variant.text })),
+  variants: storedVariants(variants),
   branches: toBranches(branches),
 });
 

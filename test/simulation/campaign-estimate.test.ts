@@ -65,7 +65,7 @@ test.for(CASES)("the end of a campaign $name is foretold within 15 %, from its f
   let launchedAt = NaN;
   let failure: unknown;
   const begin = async () => {
-    const input = { name: "c", text: "c0_ Hello", audience: {}, minDelaySeconds: 5, maxDelaySeconds: 15, greeting: false, visibleVariation: false };
+    const input = { name: "c", text: "c0_ Hello", audience: {}, minDelaySeconds: 5, maxDelaySeconds: 15, greeting: false, visibleVariation: false, variants: [] };
     const created = await createCampaign(writes, input);
     if (!created.ok) throw new Error("refused");
     campaigns.note({ id: created.value, workspaceId, prefix: "c0_", minDelaySeconds: 5 });

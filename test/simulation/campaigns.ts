@@ -65,7 +65,8 @@ export function createCampaigns({ world, pool, server, workspaces, scenario, per
     const startAt = random() < 0.3 ? new Date(world.now() + 60 * MINUTE_MS * random()) : null;
     const audience = random() < 0.3 ? { createdBefore: new Date(world.now()) } : {};
     // As with sequences: never a pause that is the wait of a loop.
-    const input = { name: prefix, text: `${prefix} {Hi|Hello} {{name}}`, audience, startAt, minDelaySeconds, maxDelaySeconds: minDelaySeconds + 1 + upTo(random, 14), greeting: false, visibleVariation: false };
+    const variants = n % 3 === 0 ? [{ name: "A", share: 40, text: `${prefix} A for {{name}}` }] : [];
+    const input = { name: prefix, text: `${prefix} {Hi|Hello} {{name}}`, audience, startAt, minDelaySeconds, maxDelaySeconds: minDelaySeconds + 1 + upTo(random, 14), greeting: false, visibleVariation: false, variants };
     const id = value(await createCampaign(writes, input));
     if (id === null) return fail("a sound campaign was refused");
     const campaign = note({ id, workspaceId: workspace.id, prefix, minDelaySeconds });

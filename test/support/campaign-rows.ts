@@ -19,7 +19,7 @@ export function valueOf<T>(result: Result<T>): T {
 /** A campaign that runs, to the leads of `audience`; none of them is in the queue yet. Returns its id. */
 export async function addCampaign(pool: pg.Pool, workspaceId: string, fields: Partial<NewCampaign> = {}): Promise<string> {
   const writes = campaignWrites(pool, workspaceId);
-  const input = { name: "News", text: "Hi {{name}}", audience: {}, minDelaySeconds: 5, maxDelaySeconds: 15, greeting: false, visibleVariation: false, ...fields };
+  const input = { name: "News", text: "Hi {{name}}", audience: {}, minDelaySeconds: 5, maxDelaySeconds: 15, greeting: false, visibleVariation: false, variants: [], ...fields };
   const id = valueOf(await createCampaign(writes, input));
   return valueOf(await launchCampaign(writes, id, null));
 }

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, foreignKey, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
+import type { Variant } from "../../messages/variants.ts";
 import { media } from "./media.ts";
 import { createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
 
@@ -14,6 +15,8 @@ export const campaigns = pgTable(
     messageText: text("message_text").notNull(),
     /** What is sent with it: the text is its caption then, and may be empty. */
     mediaId: uuid("media_id"),
+    /** Texts that stand in for it, each for a share of the leads. */
+    variants: jsonb("variants").$type<readonly Variant[]>().notNull().default([]),
     /** The LeadFilter that it was made with, ids without their types. Who it found at the launch is in campaign_leads. */
     audience: jsonb("audience").$type<Readonly<Record<string, unknown>>>().notNull(),
     /** It begins then; at once where null or past. */
@@ -39,6 +42,8 @@ export const campaigns = pgTable(
     foreignKey({ columns: [table.workspaceId, table.mediaId], foreignColumns: [media.workspaceId, media.id] }),
     /** Those that the feeder looks at. */
     index("campaigns_live").on(table.status).where(sql`${table.status} IN ('SCHEDULED', 'RUNNING') OR ${table.status} = 'CANCELLED' AND ${table.finishedAt} IS NULL`),
+    // As of sequence_steps.
+    check("campaigns_variants", sql`${table.variants} = jsonb_path_query_array(${table.variants}, 'strict $[*] ? (@.name.type() == "string" && @.name != "" && @.text.type() == "string" && @.share >= 1 && @.share <= 100)', '{}', true)`),
     check("campaigns_status", sql`${table.status} IN ('DRAFT', 'SCHEDULED', 'RUNNING', 'PAUSED', 'COMPLETED', 'CANCELLED')`),
     check("campaigns_delays", sql`${table.minDelaySeconds} BETWEEN 0 AND ${table.maxDelaySeconds} AND ${table.maxDelaySeconds} <= 86400`),
     check("campaigns_launched", sql`(${table.status} = 'DRAFT') = (${table.launchId} IS NULL) AND (${table.launchId} IS NULL) = (${table.audienceSize} IS NULL)`),

@@ -10,6 +10,9 @@ import { lockEnrollments } from "./pause.ts";
 
 const BATCH = 1000;
 
+/** Mostly there is none: nothing more is asked then, and no transaction begun. */
+const any = "SELECT FROM flows WHERE undecided LIMIT 1";
+
 /** Only while its lane is open, so that what the person does until then still counts. */
 const due = `
   SELECT f.id, f.enrollment_id AS "enrollmentId"
@@ -103,6 +106,7 @@ const decide = `
 
 /** Decides for some of those that are due. Returns how many it looked at: none where there are no more. */
 export async function decideDue(pool: pg.Pool): Promise<number> {
+  if ((await pool.query(any)).rowCount === 0) return 0;
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{ id: string; enrollmentId: string }>(due);
     if (rows.length === 0) return 0;

@@ -13,8 +13,8 @@ beforeAll(async () => {
   server = await testServer();
   calls = sequenceCalls(server);
   const { pool } = server.database;
-  for (let n = 0; n < 100; n++) await addDevice(pool, DEFAULT_WORKSPACE_ID, { hourlyLimit: 1_000_000, dailyLimit: 1_000_000 });
-  node = await startTestNode({ pool });
+  for (let n = 0; n < 1000; n++) await addDevice(pool, DEFAULT_WORKSPACE_ID, { hourlyLimit: 1_000_000, dailyLimit: 1_000_000 });
+  node = await startTestNode({ pool, settings: { sendConcurrency: 1000 } });
 });
 afterAll(async () => {
   await node.stop();

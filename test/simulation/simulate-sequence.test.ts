@@ -130,7 +130,6 @@ const SIMULATE = `query ($sequenceId: ID!, $leadId: ID!, $from: DateTime!, $assu
 
 const RULES: readonly (Rules & { readonly rules: string })[] = [
   { rules: "windows alone", quiet: null, cap: null },
-  { rules: "quiet hours", quiet: ["21:00", "08:00"], cap: null },
   { rules: "a frequency cap", quiet: null, cap: [1, 30] },
   { rules: "quiet hours and a frequency cap", quiet: ["22:30", "07:15"], cap: [2, 40] },
 ];

@@ -35,7 +35,7 @@ const OVERDUE = "make_interval(secs => $1::float8)     -- not volatile";
 export const VARIANTS: readonly Variant[] = [
   {
     name: "an attempt of which nothing is heard goes back into the queue",
-    from: 23,
+    from: 29,
     rewrite: rewriting(OVERDUE, [
       /^[\s\S]*$/,
       "WITH overdue AS ($&), back AS (UPDATE flows f SET queued = true, status = 'ACTIVE', attempt_id = NULL, attempted_at = NULL FROM overdue o WHERE f.id = o.id) SELECT id, attempt_id FROM overdue WHERE false",
@@ -50,19 +50,19 @@ export const VARIANTS: readonly Variant[] = [
   },
   {
     name: "the attempt does not look at the lease",
-    from: 86,
+    from: 88,
     shows: /^P[47]/,
     rewrite: rewriting(ATTEMPT, [/NOT EXISTS \(SELECT FROM lease\)/g, "false"], [/EXISTS \(SELECT FROM lease\)/g, "true"]),
   },
   {
     name: "the next flow is made without compare and swap",
-    from: 42,
+    from: 71,
     rewrite: rewriting(SETTLE, ["AND e.current_flow_id = o.id", "AND true"]),
     shows: /^P1: enrolment/,
   },
   {
     name: "a campaign's place in its audience is not moved on",
-    from: 3,
+    from: 4,
     rewrite: rewriting("UPDATE lanes SET fed_lead_id", ["SET fed_lead_id = (SELECT lead_id FROM next ORDER BY lead_id DESC LIMIT 1)", "SET fed_lead_id = fed_lead_id"]),
     shows: /^P1: lead/,
   },

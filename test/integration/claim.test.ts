@@ -44,6 +44,7 @@ test("gives what rendering and pace need, and writes nothing", async () => {
       isRationed: false,
       template: "Hi {{name}}",
       variant: null,
+      media: null,
       greeter: null,
       isVaried: false,
       lead: { phone, name: "Aina", niche: "yoga", attributes: { city: "Ipoh" } },

@@ -3,7 +3,6 @@
 import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { createTokens } from "./access/tokens.ts";
-import { createFollowCampaign } from "./campaigns/progress.ts";
 import type { Config } from "./config.ts";
 import type { ProcessIdentity } from "./dispatcher/membership.ts";
 import { startNode } from "./dispatcher/node.ts";
@@ -24,6 +23,7 @@ import { createFetchMedia } from "./media/fetch.ts";
 import { createMediaHandler } from "./media/http.ts";
 import { createMediaContents } from "./media/outgoing.ts";
 import type { Random } from "./lib/random.ts";
+import { createWatch } from "./lib/watch.ts";
 import { recordReplies } from "./replies/record.ts";
 import { deferTransport } from "./transports/deferred.ts";
 import { createSimulator } from "./transports/simulator.ts";
@@ -110,7 +110,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, followCampaign: createFollowCampaign(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), minStepDelayHours, version: VERSION };
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {

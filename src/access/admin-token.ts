@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { newSecret } from "./tokens.ts";
+import { newSecret } from "./secret.ts";
 
 const FILE = "admin-token";
 

@@ -7,7 +7,7 @@ import type { TokenScope } from "./scopes.ts";
 import type { Access } from "./tokens.ts";
 import { releaseFirstContacts, updateWorkspace, type FrequencyCap } from "./workspaces.ts";
 
-const TokenScopeEnum = builder.enumType("TokenScope", {
+export const TokenScopeEnum = builder.enumType("TokenScope", {
   values: {
     READ: { description: "Read everything in the workspace but pairing codes and secrets; subscribe to events." },
     MANAGE: { description: "Also change leads, sequences and campaigns, and send." },

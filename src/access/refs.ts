@@ -1,6 +1,7 @@
 import { nodeRef } from "../graphql/node.ts";
+import { type ApiToken, tokensById } from "./api-tokens.ts";
 import { hasScope } from "./scopes.ts";
-import { tokensById, workspacesById, type ApiToken, type Workspace } from "./workspaces.ts";
+import { workspacesById, type Workspace } from "./workspaces.ts";
 
 export const WorkspaceRef = nodeRef<Workspace>("Workspace", (ids, { db }) => workspacesById(db, ids));
 

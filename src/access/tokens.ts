@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
 import type pg from "pg";
 import { MINUTE_MS, SECOND_MS, type Clock } from "../lib/clock.ts";
 import { TOKEN_SCOPES, type TokenScope } from "./scopes.ts";
+import { hashOf, isPlausible, shownPrefix } from "./secret.ts";
 
 /** Who calls: a token that is good now. */
 export type Access = {
@@ -17,13 +17,6 @@ export interface Tokens {
   /** Looks again, for who was let in earlier. Hears of a revocation within ten seconds. */
   again(access: Access): Promise<Access | null>;
 }
-
-/** 256 random bits: nothing can be gained by trying, so that a fast hash is enough. */
-export const newSecret = (): string => `rentak_${randomBytes(32).toString("base64url")}`;
-
-const PREFIX_LENGTH = 11;
-
-const sha256 = (secret: string): Buffer => createHash("sha256").update(secret).digest();
 
 /** How long an answer is trusted before the database is asked again: the longest that a revoked token goes on. */
 const TRUSTED_MS = 10 * SECOND_MS;
@@ -64,7 +57,7 @@ export function createTokens({ pool, clock }: { readonly pool: pg.Pool; readonly
     return known.expiresAtMs > clock.now() ? known.access : null;
   };
 
-  return { authenticate: (secret) => byHash(sha256(secret).toString("hex")), again: ({ hash }) => byHash(hash) };
+  return { authenticate: async (secret) => (isPlausible(secret) ? byHash(hashOf(secret).toString("hex")) : null), again: ({ hash }) => byHash(hash) };
 }
 
 /** At most once a minute: a row written at every request would be the busiest of the database. */
@@ -82,8 +75,8 @@ export async function ensureAdminToken(pool: pg.Pool, secret: string, replaced?:
   await pool.query(
     `INSERT INTO api_tokens (name, scopes, hash, prefix) VALUES ('admin', $1, $2, $3)
      ON CONFLICT (hash) DO UPDATE SET scopes = excluded.scopes, revoked_at = NULL, expires_at = NULL`,
-    [TOKEN_SCOPES, sha256(secret), secret.slice(0, PREFIX_LENGTH)],
+    [TOKEN_SCOPES, hashOf(secret), shownPrefix(secret)],
   );
   if (replaced === undefined) return;
-  await pool.query("UPDATE api_tokens SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL", [sha256(replaced)]);
+  await pool.query("UPDATE api_tokens SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL", [hashOf(replaced)]);
 }

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
 import { isSupportedCountry } from "libphonenumber-js/min";
 import { sequences } from "../db/tables/sequences.ts";
-import { apiTokens, workspaces } from "../db/tables/workspaces.ts";
+import { workspaces } from "../db/tables/workspaces.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
@@ -10,7 +10,6 @@ import { checkStopWords } from "../replies/stop-words.ts";
 import { areQuietThroughout, shownTime, type QuietHours } from "../sequences/schedule.ts";
 
 export type Workspace = typeof workspaces.$inferSelect;
-export type ApiToken = Omit<typeof apiTokens.$inferSelect, "hash">;
 
 /** At most so many messages to a person in any so many hours. */
 export type FrequencyCap = { readonly messages: number; readonly hours: number };
@@ -22,14 +21,6 @@ export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise
       .select()
       .from(workspaces)
       .where(inArray(workspaces.id, [...ids])),
-  );
-
-export const tokensById = (db: WorkspaceDb, ids: readonly string[]): Promise<ApiToken[]> =>
-  db.read((tx) =>
-    tx
-      .select()
-      .from(apiTokens)
-      .where(inArray(apiTokens.id, [...ids])),
   );
 
 type Optional<T> = T | null | undefined;

@@ -8,6 +8,7 @@ import { MessageVariant, MessageVariantResult } from "../messages/refs.ts";
 import { type VariantResult, variantResults } from "../messages/variant-results.ts";
 import { shownAudience } from "./audience.ts";
 import { estimatedFinishes } from "./capacity.ts";
+import { followCampaign } from "./progress.ts";
 import { CAMPAIGN_ORDER, campaignsById, campaignTotals, countCampaigns, listCampaigns, type CampaignTotals } from "./read.ts";
 import { CampaignRef } from "./refs.ts";
 import { CAMPAIGN_STATUSES, type CampaignStatus } from "./states.ts";
@@ -98,10 +99,10 @@ builder.subscriptionField("campaignProgress", (t) =>
     type: CampaignRef,
     description: "The campaign as it is now, then as it goes on, at most once a second; ends when it is over.",
     args: { id: t.arg.globalID({ required: true, for: CampaignRef }) },
-    subscribe: async (_root, { id }, { db, followCampaign, signal }) => {
+    subscribe: async (_root, { id }, { db, watch, signal }) => {
       const [found] = await campaignsById(db, [id.id]);
       if (!found) throw badUserInput(`There is no campaign Campaign:${id.id}; the query campaigns lists them.`);
-      return followCampaign(db, id.id, signal);
+      return followCampaign(watch, db, id.id, signal);
     },
     resolve: (campaign) => campaign,
   }),

@@ -5,6 +5,7 @@ import { perRequest } from "../graphql/loaders.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
 import type { WorkerStats } from "./fleet-view.ts";
+import { followDevices } from "./changes.ts";
 import { DeviceRef, DeviceStatusEnum } from "./refs.ts";
 import type { TransportName } from "./input.ts";
 import { loadScore } from "./score.ts";
@@ -199,3 +200,12 @@ builder.mutationFields((t) => ({
     resolve: deviceId((context, id) => payload(deleteDevice(context, id))),
   }),
 }));
+
+builder.subscriptionField("deviceLoads", (t) =>
+  t.field({
+    type: [DeviceRef],
+    description: "The devices whose load or status changed, gathered, at most once a second. None at first.",
+    subscribe: (_root, _args, { db, watch, signal }) => followDevices(watch, db, signal),
+    resolve: (ids) => ids,
+  }),
+);

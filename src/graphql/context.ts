@@ -1,5 +1,4 @@
 import type { Access } from "../access/tokens.ts";
-import type { FollowCampaign } from "../campaigns/progress.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { Bell } from "../events/bell.ts";
@@ -8,6 +7,7 @@ import type { MessageIds } from "../flows/message-id.ts";
 import type { Importer } from "../leads/import.ts";
 import type { OptOutHash } from "../leads/screen.ts";
 import type { Sealer } from "../lib/sealing.ts";
+import type { Watch } from "../lib/watch.ts";
 import type { FetchMedia } from "../media/fetch.ts";
 
 /** What the resolvers of all requests share. */
@@ -16,7 +16,7 @@ export type Services = {
   readonly events: EventLog;
   readonly fleet: FleetView;
   readonly importer: Importer;
-  readonly followCampaign: FollowCampaign;
+  readonly watch: Watch;
   readonly fetchMedia: FetchMedia;
   readonly messageIds: MessageIds;
   readonly optOutHash: OptOutHash;

@@ -1,6 +1,7 @@
 import { builder } from "./builder.ts";
 import "./types.ts";
 import "../access/graphql.ts";
+import "../access/tokens-graphql.ts";
 import "../campaigns/graphql.ts";
 import "../campaigns/mutations-graphql.ts";
 import "../devices/graphql.ts";

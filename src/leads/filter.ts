@@ -70,8 +70,8 @@ const all = (...conditions: readonly unknown[]): SQL =>
 export async function segmentOf(tx: Tx, workspaceId: string, filter: LeadFilter): Promise<Result<Segment>> {
   const conditions = await leadConditions(tx, workspaceId, filter);
   if (!conditions.ok) return conditions;
-  const createdWithin = all(eq(leads.workspaceId, workspaceId), ...createdBetween(filter));
-  return ok({ conditions: conditions.value, createdWithin, isListed: filter.ids != null || filter.phones != null });
+  const everybody = eq(leads.workspaceId, workspaceId);
+  return ok({ conditions: conditions.value, createdWithin: all(everybody, ...createdBetween(filter)), everybody, isListed: filter.ids != null || filter.phones != null });
 }
 
 /** The leads that match, oldest first. */

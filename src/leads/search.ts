@@ -10,6 +10,8 @@ export type Segment = {
   readonly conditions: SQL;
   /** The part of it that bounds the list in the order of creation. */
   readonly createdWithin: SQL;
+  /** That holds of every lead of the workspace. Named, though the view has it: of a workspace that is not known while planning, an average one is taken. */
+  readonly everybody: SQL;
   /** Names its leads: there is nothing to be looked for. */
   readonly isListed: boolean;
 };
@@ -43,10 +45,10 @@ export async function findLeads(tx: Tx, segment: Segment, page: Page, order: Ord
 }
 
 /** How large a part of all leads matches, as the planner has it. */
-async function shareOf(tx: Tx, { conditions, isListed }: Segment): Promise<number> {
+async function shareOf(tx: Tx, { conditions, everybody, isListed }: Segment): Promise<number> {
   if (isListed) return 0;
   const matching = await estimateRows(tx, sql`SELECT FROM own_leads AS leads WHERE ${conditions}`);
-  return matching / (await estimateRows(tx, sql`SELECT FROM own_leads`));
+  return matching / (await estimateRows(tx, sql`SELECT FROM own_leads AS leads WHERE ${everybody}`));
 }
 
 /** Planned as if all were to be counted, and stopped at what is exact: the planner would otherwise hope to meet so many soon, and read every lead where

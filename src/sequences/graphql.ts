@@ -1,6 +1,7 @@
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
 import { perParent, perRequest } from "../graphql/loaders.ts";
+import { badUserInput } from "../graphql/errors.ts";
 import { UserErrorType } from "../graphql/payload.ts";
 import type { UserError } from "../lib/errors.ts";
 import { MediaRef } from "../media/refs.ts";
@@ -11,12 +12,14 @@ import {
   countSequences,
   listSequences,
   SEQUENCE_STATUSES,
+  sequencesById,
   sequenceTotals,
   stepsOfSequences,
   type SequenceStatus,
   type SequenceStep,
   type SequenceTotals,
 } from "./read.ts";
+import { followSequence } from "./progress.ts";
 import { EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef, StepBranch } from "./refs.ts";
 import { problemsOfSequences } from "./service.ts";
 
@@ -151,3 +154,17 @@ builder.queryFields((t) => ({
       connection(await listSequences(db, status, pageOf(args)), undefined, () => countSequences(db, status)),
   }),
 }));
+
+builder.subscriptionField("sequenceProgress", (t) =>
+  t.field({
+    type: SequenceRef,
+    description: "The sequence as it is now, then as it goes on, at most once a second; ends when it is archived and nobody is in it any more.",
+    args: { id: t.arg.globalID({ required: true, for: SequenceRef }) },
+    subscribe: async (_root, { id }, { db, watch, signal }) => {
+      const [found] = await sequencesById(db, [id.id]);
+      if (!found) throw badUserInput(`There is no sequence Sequence:${id.id}; the query sequences lists them.`);
+      return followSequence(watch, db, id.id, signal);
+    },
+    resolve: (sequence) => sequence,
+  }),
+);

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
-import { newSecret } from "../../src/access/tokens.ts";
+import { newSecret } from "../../src/access/secret.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;

@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createOptOutHash, keepOptOut, restoreOptOuts } from "../../src/leads/screen.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { createAuthStore } from "../../src/transports/whatsapp/auth-store.ts";
 import { openSealing } from "../../src/transports/whatsapp/encryption-key.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
-import { one, query } from "../support/factories.ts";
+import { addWorkspace, one, query } from "../support/factories.ts";
 
 const tool = fileURLToPath(new URL("../../src/reseal.ts", import.meta.url));
 const [old, anew] = [randomBytes(32), randomBytes(32)];
@@ -47,4 +48,17 @@ test("after an exchange of keys all is sealed anew, and the older key can go; wi
   const found = await (await openWith(anew)).keys.get("identity-key", ["60123457.0", "60123451199.0"]);
   expect(Object.keys(found)).toHaveLength(2);
   await expect(openWith(old)).rejects.toThrow(/another key/);
+});
+
+test("who had opted out before being erased is still known after an exchange of keys", async () => {
+  const { pool } = database;
+  const workspaceId = await addWorkspace(pool);
+  const hashWith = async (...keys: Buffer[]) => createOptOutHash((await openSealing(pool, { keys, origin: "the test" })).nameHash);
+  const phone = "60123456789";
+  await keepOptOut(pool, await hashWith(anew), workspaceId, phone);
+  const newest = randomBytes(32);
+  expect(await reseal(newest, anew)).toMatchObject({ code: 0 });
+  await pool.query("INSERT INTO leads (workspace_id, phone) VALUES ($1, $2)", [workspaceId, phone]);
+  await restoreOptOuts(pool, await hashWith(newest), workspaceId, [phone]);
+  expect(await query(pool, "SELECT opt_out_reason FROM leads WHERE phone = $1 AND opted_out_at IS NOT NULL", [phone])).toEqual([{ opt_out_reason: "opted out before being erased" }]);
 });

@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import { createClient, type Client } from "graphql-ws";
 import { WebSocket } from "ws";
 import type { TokenScope } from "../../src/access/scopes.ts";
-import { createTokens, ensureAdminToken, newSecret } from "../../src/access/tokens.ts";
-import { createFollowCampaign } from "../../src/campaigns/progress.ts";
+import { newSecret } from "../../src/access/secret.ts";
+import { createTokens, ensureAdminToken } from "../../src/access/tokens.ts";
+import { createWatch } from "../../src/lib/watch.ts";
 import type { FleetView } from "../../src/devices/fleet-view.ts";
 import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell, type Topic } from "../../src/events/bell.ts";
@@ -77,7 +78,7 @@ export async function testServer(
       events: noEvents,
       fleet: noFleet,
       importer,
-      followCampaign: createFollowCampaign(clock),
+      watch: createWatch(clock),
       fetchMedia: createFetchMedia({ privateHosts: [] }),
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
       sealer: createSealer([Buffer.alloc(32, 7)]),

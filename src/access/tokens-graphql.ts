@@ -1,0 +1,48 @@
+import { builder } from "../graphql/builder.ts";
+import { payload, payloadType } from "../graphql/payload.ts";
+import { type CreatedToken, createApiToken, listTokens, revokeApiToken } from "./api-tokens.ts";
+import { ApiTokenRef } from "./refs.ts";
+import { TokenScopeEnum } from "./graphql.ts";
+
+builder.queryField("apiTokens", (t) =>
+  t.field({
+    type: [ApiTokenRef],
+    description: "Needs ADMIN. The newest first, with those that were revoked or have expired.",
+    authScopes: { admin: true },
+    resolve: (_root, _args, { db }) => listTokens(db),
+  }),
+);
+
+const CreateApiTokenInput = builder.inputType("CreateApiTokenInput", {
+  fields: (t) => ({
+    name: t.string({ required: true, description: "What it is for, in 1 to 100 characters." }),
+    scopes: t.field({ type: [TokenScopeEnum], required: true }),
+    expiresAt: t.field({ type: "DateTime", description: "Never where it is left out." }),
+  }),
+});
+
+const CreateApiTokenPayload = payloadType<CreatedToken>("CreateApiTokenPayload", (t) => ({
+  apiToken: t.field({ type: ApiTokenRef, nullable: true, resolve: ({ value }) => value?.id }),
+  secret: t.string({ nullable: true, description: "Shown this once; only its hash is kept.", resolve: ({ value }) => value?.secret ?? null }),
+}));
+
+const ApiTokenPayload = payloadType<string>("ApiTokenPayload", (t) => ({
+  apiToken: t.field({ type: ApiTokenRef, nullable: true, resolve: ({ value }) => value }),
+}));
+
+builder.mutationFields((t) => ({
+  createApiToken: t.field({
+    type: CreateApiTokenPayload,
+    description: "Needs ADMIN.",
+    authScopes: { admin: true },
+    args: { input: t.arg({ type: CreateApiTokenInput, required: true }) },
+    resolve: (_root, { input }, { db }) => payload(createApiToken(db, input)),
+  }),
+  revokeApiToken: t.field({
+    type: ApiTokenPayload,
+    description: "Needs ADMIN. For good: its requests are refused within ten seconds, and its subscriptions ended within thirty.",
+    authScopes: { admin: true },
+    args: { id: t.arg.globalID({ required: true, for: ApiTokenRef }) },
+    resolve: (_root, { id }, { db, access }) => payload(revokeApiToken(db, access, id.id)),
+  }),
+}));

@@ -8,6 +8,8 @@ const LISTS = {
   previous_status: "previous_statuses",
   reason: "reasons",
   reply_id: "reply_ids",
+  enrollment_id: "enrollment_ids",
+  lead_id: "lead_ids",
 } as const;
 
 /** SQL: appends events to the log, one batch for each workspace and type. `changes` selects `workspace_id`, `type`, and those of the columns that are

@@ -2,7 +2,7 @@ export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED"
 
 export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
 
-export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY";
+export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY" | "ENROLLMENT" | "LEAD";
 
 /** One row of the event log, as a subscriber gets it. */
 export type LoggedEvent = {
@@ -14,12 +14,14 @@ export type LoggedEvent = {
   readonly sequenceId: string | null;
   readonly campaignId: string | null;
   readonly deviceId: string | null;
-  /** Of a device. */
+  /** Of a device or an enrolment; of a lead OPTED_OUT or OPTED_IN. */
   readonly status: string | null;
   readonly previousStatus: string | null;
   readonly reason: string | null;
   /** Its text is not here: events keep ids alone, so that what is erased is gone from the log, too. */
   readonly replyId: string | null;
+  readonly enrollmentId: string | null;
+  readonly leadId: string | null;
 };
 
 export type FollowOptions = {

@@ -82,7 +82,8 @@ const CONDITIONS: Conditions = {
   attemptedBefore: (wanted) => sql`${flows.attemptedAt} < ${wanted.toISOString()}::timestamptz`,
 };
 
-function matching(db: WorkspaceDb, filter: FlowFilter): SQL {
+/** SQL: the flows that are meant, of the tables in `FLOWS`. */
+export function matching(db: WorkspaceDb, filter: FlowFilter): SQL {
   const conditions = Object.entries(CONDITIONS).flatMap(([name, condition]) => {
     const wanted = filter[name as keyof FlowFilter];
     return wanted == null ? [] : [(condition as (value: unknown) => SQL)(wanted)];
@@ -134,10 +135,10 @@ export async function listFlows(db: WorkspaceDb, filter: FlowFilter, order: Orde
   return slicePage(rows, page);
 }
 
-const from = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
+export const FLOWS = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
 
 export const countFlows = (db: WorkspaceDb, filter: FlowFilter): Promise<Count> =>
-  db.read((tx) => countRows(tx, sql`SELECT FROM ${from} WHERE ${matching(db, filter)}`));
+  db.read((tx) => countRows(tx, sql`SELECT FROM ${FLOWS} WHERE ${matching(db, filter)}`));
 
 /** The failed flows that match and were not retried yet, in the order of their keys, at most `limit`. */
 export async function retriableFlowIds(db: WorkspaceDb, filter: FlowFilter, limit: number): Promise<string[]> {
@@ -162,7 +163,7 @@ export const flowPagesOfLeads = (
   order: Order,
   page: Page,
 ): Promise<Map<string, Slice<string>>> =>
-  db.read((tx) => pagesByParent(tx, leadIds, { from, where: sql`${ofParent} AND ${matching(db, filter)}` }, page, order));
+  db.read((tx) => pagesByParent(tx, leadIds, { from: FLOWS, where: sql`${ofParent} AND ${matching(db, filter)}` }, page, order));
 
 export const flowPagesOfCampaigns = (
   db: WorkspaceDb,
@@ -171,13 +172,13 @@ export const flowPagesOfCampaigns = (
   order: Order,
   page: Page,
 ): Promise<Map<string, Slice<string>>> =>
-  db.read((tx) => pagesByParent(tx, campaignIds, { from, where: sql`${flows.campaignId} = parent.id AND ${matching(db, filter)}` }, page, order));
+  db.read((tx) => pagesByParent(tx, campaignIds, { from: FLOWS, where: sql`${flows.campaignId} = parent.id AND ${matching(db, filter)}` }, page, order));
 
 /** How many flows each campaign has, up to one more than are counted exactly. */
 export async function countFlowsOfCampaigns(db: WorkspaceDb, campaignIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {
   const { rows } = await db.read((tx) =>
     tx.execute<{ id: string; total: number }>(sql`
-      SELECT parent.id, (SELECT count(*)::int FROM (SELECT FROM ${from} WHERE ${flows.campaignId} = parent.id AND ${matching(db, filter)} LIMIT ${EXACT_TO + 1}) AS rows) AS total
+      SELECT parent.id, (SELECT count(*)::int FROM (SELECT FROM ${FLOWS} WHERE ${flows.campaignId} = parent.id AND ${matching(db, filter)} LIMIT ${EXACT_TO + 1}) AS rows) AS total
         FROM unnest(${textArray(campaignIds)}::uuid[]) AS parent(id)`),
   );
   return new Map(rows.map(({ id, total }) => [id, total]));
@@ -187,7 +188,7 @@ export async function countFlowsOfCampaigns(db: WorkspaceDb, campaignIds: readon
 export async function countFlowsOfLeads(db: WorkspaceDb, leadIds: readonly string[], filter: FlowFilter): Promise<Map<string, number>> {
   const { rows } = await db.read((tx) =>
     tx.execute<{ id: string; total: number }>(sql`
-      SELECT parent.id, (SELECT count(*)::int FROM ${from} WHERE ${ofParent} AND ${matching(db, filter)}) AS total
+      SELECT parent.id, (SELECT count(*)::int FROM ${FLOWS} WHERE ${ofParent} AND ${matching(db, filter)}) AS total
         FROM unnest(${textArray(leadIds)}::uuid[]) AS parent(id)`),
   );
   return new Map(rows.map(({ id, total }) => [id, total]));

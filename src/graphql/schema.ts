@@ -8,8 +8,10 @@ import "../devices/graphql.ts";
 import "../devices/pairing-graphql.ts";
 import "../flows/graphql.ts";
 import "../flows/mutations-graphql.ts";
+import "../flows/stats-graphql.ts";
 import "../flows/subscriptions.ts";
 import "../leads/graphql.ts";
+import "../leads/subscriptions.ts";
 import "../media/graphql.ts";
 import "../messages/graphql.ts";
 import "../replies/graphql.ts";
@@ -18,6 +20,7 @@ import "../sequences/enrollments-graphql.ts";
 import "../sequences/graphql.ts";
 import "../sequences/mutations-graphql.ts";
 import "../sequences/simulate-graphql.ts";
+import "../sequences/subscriptions.ts";
 import "../system/graphql.ts";
 
 export const schema = builder.toSchema();

@@ -69,7 +69,7 @@ const decide = `
        SET status = 'COMPLETED', finished_at = clock_timestamp(),
            current_flow_id = CASE WHEN (c.entry_id IN (SELECT id FROM entered)) IS TRUE THEN c.previous_id ELSE e.current_flow_id END
       FROM chosen c WHERE e.id = c.enrollment_id AND c.goes <> 'STEP'
-    RETURNING e.workspace_id, e.sequence_id, e.lead_id, c.word, c.device_id),
+    RETURNING e.id, e.workspace_id, e.sequence_id, e.lead_id, c.word, c.device_id),
   new_lanes AS MATERIALIZED (
     SELECT m.*, lane_of(m.next_sequence_id, m.next_zone) AS lane_id FROM (SELECT DISTINCT next_sequence_id, next_zone FROM chosen WHERE goes = 'SEQUENCE') AS m),
   carried AS (
@@ -89,7 +89,12 @@ const decide = `
     UPDATE flows f SET undecided = false, status = 'CANCELLED', settled_at = clock_timestamp()
       FROM chosen c WHERE f.id = c.id AND c.goes <> 'STEP' AND (c.entry_id IN (SELECT id FROM entered)) IS NOT TRUE
     RETURNING f.id, f.workspace_id, f.sequence_id),
-  logged AS (${appendEvents(["flow_id", "sequence_id"], "SELECT workspace_id, 'FLOW_CANCELLED' AS type, id AS flow_id, sequence_id FROM ended")}),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "enrollment_id", "status"], `
+      SELECT 1 AS place, workspace_id, 'FLOW_CANCELLED' AS type, id AS flow_id, sequence_id, NULL::uuid AS enrollment_id, NULL AS status FROM ended
+       UNION ALL
+      SELECT 2, workspace_id, 'ENROLLMENT', NULL, sequence_id, id, 'COMPLETED' FROM finished
+       UNION ALL
+      SELECT 3, workspace_id, 'ENROLLMENT', NULL, next_sequence_id, entry_id, 'ACTIVE' FROM chosen WHERE (entry_id IN (SELECT id FROM entered)) IS TRUE`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, completed, enrolled)
     SELECT workspace_id, sequence_id, sum(active), sum(completed), sum(enrolled)

@@ -35,8 +35,11 @@ const enrol = (wanted: string) => `
       LEFT JOIN lanes a ON a.id = tl.lane_id
      CROSS JOIN LATERAL (SELECT clock_timestamp() + make_interval(mins => w.start_delay_minutes) AS at) AS start
      WHERE (w.enrollment_id IN (SELECT id FROM entered)) IS TRUE                                  -- no join, being asked for its truth: looked up by hash
-    RETURNING id, workspace_id, sequence_id),
-  logged AS (${appendEvents(["flow_id", "sequence_id"], "SELECT workspace_id, 'FLOW_ACTIVATED' AS type, id AS flow_id, sequence_id FROM created")}),
+    RETURNING id, workspace_id, sequence_id, enrollment_id),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "enrollment_id", "status"], `
+      SELECT 1 AS place, workspace_id, 'ENROLLMENT' AS type, NULL::uuid AS flow_id, sequence_id, enrollment_id, 'ACTIVE' AS status FROM created
+       UNION ALL
+      SELECT 2, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL FROM created`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, enrolled, active)
     SELECT workspace_id, sequence_id, count(*), count(*) FROM created GROUP BY workspace_id, sequence_id)`;

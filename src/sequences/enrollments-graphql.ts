@@ -26,6 +26,7 @@ EnrollmentRef.implement({
       nullable: true,
       description: "Why it stopped: REPLIED, OPTED_OUT, OPERATOR, SEQUENCE_ARCHIVED, FLOW_FAILED.",
     }),
+    stopNote: t.exposeString("stopNote", { nullable: true, description: "What the operator who stopped it said." }),
     currentTrigger: t.string({
       nullable: true,
       resolve: async (enrollment, _args, context) => {
@@ -101,8 +102,8 @@ builder.mutationFields((t) => {
     }),
     stopEnrollment: t.field({
       type: EnrollmentPayload,
-      args: ofEnrollment,
-      resolve: (_root, { id }, { db }) => payload(stopEnrollment(db, id.id)),
+      args: { ...ofEnrollment, reason: t.arg.string({ description: "In your own words, at most 500 characters; kept as stopNote." }) },
+      resolve: (_root, { id, reason }, { db }) => payload(stopEnrollment(db, id.id, reason ?? null)),
     }),
   };
 });

@@ -3,7 +3,7 @@ import { textArray } from "../db/arrays.ts";
 import { pagesByParent, type Order, type Page, type Slice } from "../db/pages.ts";
 import { enrollments } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
-import { ok, refused, type Result } from "../lib/errors.ts";
+import { invalid, ok, refused, type Result } from "../lib/errors.ts";
 import { pauseEnrollments, resumeEnrollments } from "./pause.ts";
 import { stopEnrollments } from "./stop.ts";
 
@@ -84,5 +84,13 @@ export const pauseEnrollment = (db: WorkspaceDb, id: string): Promise<Result<str
 export const resumeEnrollment = (db: WorkspaceDb, id: string): Promise<Result<string>> =>
   changeOpen(db, id, "ACTIVE", (tx) => resumeEnrollments(tx.$client, [id]));
 
-export const stopEnrollment = (db: WorkspaceDb, id: string): Promise<Result<string>> =>
-  changeOpen(db, id, "STOPPED", (tx) => stopEnrollments(tx.$client, [id], "OPERATOR"));
+const MAX_NOTE_LENGTH = 500;
+
+/** `note`: why, in the operator's own words. */
+export async function stopEnrollment(db: WorkspaceDb, id: string, note: string | null): Promise<Result<string>> {
+  const trimmed = note?.trim() || null;
+  if (trimmed !== null && trimmed.length > MAX_NOTE_LENGTH) {
+    return refused(invalid(`The reason has ${trimmed.length} characters; at most ${MAX_NOTE_LENGTH} are allowed.`, "reason"));
+  }
+  return changeOpen(db, id, "STOPPED", (tx) => stopEnrollments(tx.$client, [id], "OPERATOR", trimmed));
+}

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { appendEvents } from "../events/append.ts";
 
 type Queryable = Pick<pg.ClientBase, "query">;
 
@@ -12,6 +13,7 @@ const pause = `
       FROM flows f JOIN lanes a ON a.id = f.lane_id
      WHERE e.id = ANY ($1::uuid[]) AND e.status = 'ACTIVE' AND f.id = e.current_flow_id
     RETURNING e.id, e.workspace_id, e.sequence_id, e.current_flow_id),
+  logged AS (${appendEvents(["enrollment_id", "sequence_id", "status"], "SELECT workspace_id, 'ENROLLMENT' AS type, id AS enrollment_id, sequence_id, 'PAUSED' AS status FROM paused")}),
   -- Its flow waits apart: left in the queue, a million paused ones would stand in front of those that can be sent.
   parked AS (UPDATE flows f SET queued = false, undecided = false FROM paused p WHERE f.id = p.current_flow_id AND (f.queued OR f.undecided)),
   counted AS (
@@ -28,6 +30,7 @@ const resume = `
     UPDATE enrollments e SET status = 'ACTIVE', paused_lane_time = NULL
       FROM was w WHERE e.id = w.id AND e.status = 'PAUSED'
     RETURNING e.id, e.workspace_id, e.sequence_id, e.current_flow_id, w.stood_still),
+  logged AS (${appendEvents(["enrollment_id", "sequence_id", "status"], "SELECT workspace_id, 'ENROLLMENT' AS type, id AS enrollment_id, sequence_id, 'ACTIVE' AS status FROM resumed")}),
   requeued AS (
     UPDATE flows f SET queued = NOT s.is_undecided, undecided = s.is_undecided, due_at = f.due_at + r.stood_still       -- each lead's remaining delay is kept
       FROM resumed r CROSS JOIN LATERAL (SELECT ${IS_UNDECIDED} AS is_undecided FROM flows f WHERE f.id = r.current_flow_id) AS s

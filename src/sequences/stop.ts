@@ -22,13 +22,16 @@ const stop = `
        AND f.settled_at IS NULL
     RETURNING f.id, f.workspace_id, f.sequence_id),
   stopped AS (
-    UPDATE enrollments e SET status = 'STOPPED', stop_reason = $2, finished_at = clock_timestamp()
+    UPDATE enrollments e SET status = 'STOPPED', stop_reason = $2, stop_note = $3, finished_at = clock_timestamp()
       FROM open o WHERE e.id = o.id
     RETURNING e.id, e.workspace_id, e.sequence_id, e.lead_id, e.trigger, e.paused_lane_time),
   words AS (SELECT lead_id, array_agg(trigger) AS words FROM stopped GROUP BY lead_id ORDER BY lead_id),
   leads_written AS (
     UPDATE leads l SET trigger = without_triggers(l.trigger, w.words) FROM words w WHERE l.id = w.lead_id AND trigger_words(l.trigger) && w.words),
-  logged AS (${appendEvents(["flow_id", "sequence_id", "reason"], "SELECT workspace_id, 'FLOW_SKIPPED' AS type, id AS flow_id, sequence_id, $2 AS reason FROM skipped")}),
+  logged AS (${appendEvents(["flow_id", "sequence_id", "enrollment_id", "status", "reason"], `
+      SELECT 1 AS place, workspace_id, 'FLOW_SKIPPED' AS type, id AS flow_id, sequence_id, NULL::uuid AS enrollment_id, NULL AS status, $2 AS reason FROM skipped
+       UNION ALL
+      SELECT 2, workspace_id, 'ENROLLMENT', NULL, sequence_id, id, 'STOPPED', coalesce($3, $2) FROM stopped`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, active, paused, stopped)
     SELECT workspace_id, sequence_id, -count(*) FILTER (WHERE paused_lane_time IS NULL), -count(*) FILTER (WHERE paused_lane_time IS NOT NULL), count(*)
@@ -36,10 +39,10 @@ const stop = `
   SELECT count(*)::int AS stopped FROM stopped`;
 
 /** Ends open enrolments: what is not attempted yet is skipped, and their words are taken off the leads. Returns how many were open.
- *  Needs a transaction. */
-export async function stopEnrollments(client: Queryable, enrollmentIds: readonly string[], reason: StopReason): Promise<number> {
+ *  `note`: what the operator said. Needs a transaction. */
+export async function stopEnrollments(client: Queryable, enrollmentIds: readonly string[], reason: StopReason, note: string | null = null): Promise<number> {
   await lockEnrollments(client, enrollmentIds);
-  const { rows } = await client.query<{ stopped: number }>(stop, [textArray(enrollmentIds), reason]);
+  const { rows } = await client.query<{ stopped: number }>(stop, [textArray(enrollmentIds), reason, note]);
   return rows[0]?.stopped ?? 0;
 }
 

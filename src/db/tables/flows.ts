@@ -92,6 +92,8 @@ export const eventBatches = pgTable(
     previousStatuses: text("previous_statuses").array(),
     reasons: text("reasons").array(),
     replyIds: uuid("reply_ids").array(),
+    enrollmentIds: uuid("enrollment_ids").array(),
+    leadIds: uuid("lead_ids").array(),
   },
   (table) => [index("event_batches_xid").on(table.xid, table.id)],
 );

@@ -131,6 +131,8 @@ export const enrollments = pgTable(
     sequenceId: uuid("sequence_id").notNull(),
     status: text("status").notNull().default("ACTIVE"),
     stopReason: text("stop_reason"),
+    /** What the operator who stopped it said. */
+    stopNote: text("stop_note"),
     /** The word that enrolled it, taken off the lead when it ends. */
     trigger: text("trigger").notNull(),
     /** The flow that is waiting or being attempted, or was the last. The next one is made only by who moves this on from the one before. */

@@ -129,15 +129,15 @@ const settle = `
            v.next_due - CASE WHEN v.waits_apart THEN clock_timestamp() - v.paused_lane_time ELSE v.next_lane_lag END, v.next_device_id
       FROM advanced v WHERE v.verdict = 'ACTIVE' OR (v.entry_id IN (SELECT id FROM entered)) IS TRUE     -- by hash: as a join it went through all of both
     RETURNING id, workspace_id, sequence_id),
-  logged AS (${appendEvents(["flow_id", "sequence_id", "campaign_id", "device_id", "enrollment_id", "status", "reason"], `
-      SELECT 1 AS place, workspace_id, 'FLOW_' || status AS type, id AS flow_id, sequence_id, campaign_id, device_id, NULL::uuid AS enrollment_id, NULL AS status, skip_reason AS reason FROM settled
+  logged AS (${appendEvents(["flow_id", "sequence_id", "campaign_id", "device_id", "reason"], `
+      SELECT 1 AS place, workspace_id, 'FLOW_' || status AS type, id AS flow_id, sequence_id, campaign_id, device_id, skip_reason AS reason FROM settled
        UNION ALL
-      SELECT 2, workspace_id, 'ENROLLMENT', NULL, sequence_id, NULL, NULL, enrollment_id, verdict, CASE verdict WHEN 'STOPPED' THEN coalesce(skip_reason, 'FLOW_FAILED') END
+      SELECT 2, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL, NULL FROM created`, { inPlaces: true })}),
+  enrollments_logged AS (${appendEvents(["enrollment_id", "sequence_id", "status", "reason"], `     -- apart: most flows end no enrolment
+      SELECT 1 AS place, workspace_id, 'ENROLLMENT' AS type, enrollment_id, sequence_id, verdict AS status, CASE verdict WHEN 'STOPPED' THEN coalesce(skip_reason, 'FLOW_FAILED') END AS reason
         FROM advanced WHERE verdict <> 'ACTIVE'
        UNION ALL
-      SELECT 3, workspace_id, 'ENROLLMENT', NULL, next_sequence_id, NULL, NULL, entry_id, 'ACTIVE', NULL FROM advanced WHERE (entry_id IN (SELECT id FROM entered)) IS TRUE
-       UNION ALL
-      SELECT 4, workspace_id, 'FLOW_ACTIVATED', id, sequence_id, NULL, NULL, NULL, NULL, NULL FROM created`, { inPlaces: true })}),
+      SELECT 2, workspace_id, 'ENROLLMENT', entry_id, next_sequence_id, 'ACTIVE', NULL FROM advanced WHERE (entry_id IN (SELECT id FROM entered)) IS TRUE`, { inPlaces: true })}),
   counted AS (
     INSERT INTO sequence_count_deltas (workspace_id, sequence_id, sent, failed, active, paused, completed, stopped, enrolled)
     SELECT workspace_id, sequence_id, sum(sent), sum(failed), sum(active), sum(paused), sum(completed), sum(stopped), sum(enrolled)

@@ -14,13 +14,13 @@ export type Workspace = typeof workspaces.$inferSelect;
 /** At most so many messages to a person in any so many hours. */
 export type FrequencyCap = { readonly messages: number; readonly hours: number };
 
-/** The caller's own, or none: row-level security shows no other. */
+/** The caller's own, or none. */
 export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Workspace[]> =>
   db.read((tx) =>
     tx
       .select()
       .from(workspaces)
-      .where(inArray(workspaces.id, [...ids])),
+      .where(and(eq(workspaces.id, db.id), inArray(workspaces.id, [...ids]))),
   );
 
 type Optional<T> = T | null | undefined;

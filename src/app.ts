@@ -59,7 +59,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   const bell = createBell();
   const tailer = createTailer({ pool, bell, clock, logger });
   const events = createEventLog({ pool, tailer, generation });
-  const tokens = createTokens({ pool, clock });
+  const tokens = createTokens({ pool, clock, requestsPerMinute: config.apiRequestsPerMinute });
   const optOutHash = createOptOutHash(sealing.nameHash);
   const importer = createImporter({ pool, bell, logger, clock, process, optOutHash });
   importer.start();

@@ -56,6 +56,7 @@ function readSettings(env: Environment, machine: string) {
     minStepDelayHours: read("RENTAK_MIN_STEP_DELAY_HOURS", decimal("from 0 to 8760", (hours) => hours <= 8760), 1),
     stuckMinutes: read("RENTAK_STUCK_MINUTES", minutes, 5),
     workerIdleMinutes: read("RENTAK_WORKER_IDLE_MINUTES", minutes, 5),
+    apiRequestsPerMinute: read("RENTAK_API_REQUESTS_PER_MINUTE", wholeNumber(1, 1_000_000), 6000),
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
     mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
     whatsappUrl, // undefined: WhatsApp's own

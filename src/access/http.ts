@@ -33,6 +33,8 @@ export async function authenticate(tokens: Tokens, { headers }: IncomingMessage,
     return failed(403, "FORBIDDEN", `This token has the scopes ${access.scopes.join(", ")}; ${what} needs ${scope}.`);
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
-    return { ...failed(401, String(error.extensions["code"]), error.message), headers: { "www-authenticate": "Bearer" } };
+    const { code, retryAfter } = error.extensions;
+    if (retryAfter !== undefined) return { ...failed(429, String(code), error.message), headers: { "retry-after": `${Number(retryAfter)}` } };
+    return { ...failed(401, String(code), error.message), headers: { "www-authenticate": "Bearer" } };
   }
 }

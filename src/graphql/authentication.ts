@@ -1,5 +1,5 @@
 import type { Access, Tokens } from "../access/tokens.ts";
-import { unauthenticated } from "./errors.ts";
+import { rateLimited, unauthenticated } from "./errors.ts";
 
 const WHERE_TO_FIND_IT = "The admin token is in .rentak/admin-token.";
 const BY_HEADER = `Send the header 'Authorization: Bearer <token>'. ${WHERE_TO_FIND_IT}`;
@@ -10,7 +10,14 @@ async function authenticate(tokens: Tokens, given: unknown, how: string): Promis
   if (secret === undefined) throw unauthenticated(`A token is needed. ${how}`);
   const access = await tokens.authenticate(secret);
   if (!access) throw unauthenticated(`The token is unknown, expired or revoked. ${how}`);
+  admit(tokens, access);
   return access;
+}
+
+/** Throws RATE_LIMITED where the token has asked too often. */
+export function admit(tokens: Tokens, access: Access): void {
+  const seconds = tokens.admit(access);
+  if (seconds !== null) throw rateLimited(`This token has made too many requests; the next one is answered in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`, seconds);
 }
 
 /** Rejects with UNAUTHENTICATED, which says how a token is sent and where to find one. */

@@ -111,6 +111,7 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Graph
     "content-type": "application/json; charset=utf-8",
     "access-control-allow-origin": "*",
     ...(status === 401 && { "www-authenticate": "Bearer" }),
+    ...(status === 429 && { "retry-after": `${Number(error.extensions["retryAfter"])}` }),
   });
   response.end(JSON.stringify({ errors: [{ message: error.message, extensions }] }));
   request.resume();

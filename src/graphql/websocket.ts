@@ -5,7 +5,7 @@ import { handleProtocols, type SubscribePayload } from "graphql-ws";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import type { Access, Tokens } from "../access/tokens.ts";
-import { authenticateParams } from "./authentication.ts";
+import { admit, authenticateParams } from "./authentication.ts";
 import { withStableCode } from "./errors.ts";
 
 /** A message holds one operation; files do not come this way. */
@@ -64,6 +64,7 @@ export function createWebSockets({ tokens, envelop, mask }: WebSocketOptions): W
             extra.socket.close(UNAUTHORIZED, "The token is no longer good: it has expired or was revoked.");
             return [];
           }
+          admit(tokens, access);
           const { schema, parse, validate, contextFactory, execute, subscribe } = envelop({ access, params: payload });
           const document = parse(payload.query);
           const errors = validate(schema, document);

@@ -51,6 +51,7 @@ export type TestServer = {
 export async function testServer(
   services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
   clock: Clock = systemClock,
+  limits: { readonly requestsPerMinute?: number } = {},
 ): Promise<TestServer> {
   const database = await testDatabase();
   const { pool } = database;
@@ -70,7 +71,7 @@ export async function testServer(
   const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity(), optOutHash: testOptOutHash });
   const server = createGraphqlServer({
     pool,
-    tokens: createTokens({ pool, clock }),
+    tokens: createTokens({ pool, clock, ...limits }),
     clock,
     logger,
     services: {

@@ -43,6 +43,7 @@ describe("settings", () => {
       minStepDelayHours: 1,
       stuckMinutes: 5,
       workerIdleMinutes: 5,
+      apiRequestsPerMinute: 6000,
       simulatorLog: undefined,
       mediaPrivateHosts: [],
       logLevel: "info",

@@ -1,7 +1,8 @@
 import { builder } from "../graphql/builder.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
 import { type CreatedToken, createApiToken, listTokens, revokeApiToken } from "./api-tokens.ts";
-import { ApiTokenRef } from "./refs.ts";
+import { type CreatedWorkspace, createWorkspace } from "./create-workspace.ts";
+import { ApiTokenRef, WorkspaceRef } from "./refs.ts";
 import { TokenScopeEnum } from "./graphql.ts";
 
 builder.queryField("apiTokens", (t) =>
@@ -30,7 +31,31 @@ const ApiTokenPayload = payloadType<string>("ApiTokenPayload", (t) => ({
   apiToken: t.field({ type: ApiTokenRef, nullable: true, resolve: ({ value }) => value }),
 }));
 
+const CreateWorkspaceInput = builder.inputType("CreateWorkspaceInput", {
+  fields: (t) => ({
+    name: t.string({ required: true, description: "1 to 200 characters." }),
+    timeZone: t.field({ type: "TimeZone", required: true, defaultValue: "Asia/Kuala_Lumpur" }),
+    defaultCountry: t.string({ required: true, defaultValue: "MY", description: "ISO 3166-1 alpha-2: how national phone numbers are read." }),
+  }),
+});
+
+const CreateWorkspacePayload = payloadType<CreatedWorkspace>("CreateWorkspacePayload", (t) => ({
+  workspaceId: t.globalID({
+    nullable: true,
+    description: "Of the new workspace, which its own tokens see, and this one does not.",
+    resolve: ({ value }) => (value === null ? null : { type: WorkspaceRef, id: value.id }),
+  }),
+  secret: t.string({ nullable: true, description: "Of its first token, an administrator's. Shown this once; with it tokens for others are made.", resolve: ({ value }) => value?.secret ?? null }),
+}));
+
 builder.mutationFields((t) => ({
+  createWorkspace: t.field({
+    type: CreateWorkspacePayload,
+    description: "Needs ADMIN of the default workspace. Another workspace, apart from this one in everything.",
+    authScopes: { admin: true },
+    args: { input: t.arg({ type: CreateWorkspaceInput, required: true }) },
+    resolve: (_root, { input }, { db }) => payload(createWorkspace(db, input)),
+  }),
   createApiToken: t.field({
     type: CreateApiTokenPayload,
     description: "Needs ADMIN.",

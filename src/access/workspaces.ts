@@ -46,7 +46,7 @@ export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: Wor
   const stopWords = change.stopWords == null ? undefined : checkStopWords(change.stopWords, "input", "stopWords");
   const greetings = change.greetings == null ? undefined : checkGreetings(change.greetings, "input", "greetings");
   const refusals = [stopWords, greetings].flatMap((checked) => (checked?.ok === false ? checked.errors : []));
-  const problems = [...problemsOf(change), ...refusals];
+  const problems = [...workspaceProblems(change), ...refusals];
   if (problems.length > 0) return refused(...problems);
   const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, requireConsent, stopConfirmation, formOfAddress } = change;
   const values = {
@@ -110,7 +110,8 @@ const LEAST = 1;
 const MAX_CAP_MESSAGES = 100;
 const MAX_CAP_HOURS = 8760;
 
-function problemsOf({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopWords, stopConfirmation, greetings, formOfAddress }: WorkspaceChange): UserError[] {
+/** What is wrong with what is given, each with what would be right. */
+export function workspaceProblems({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopWords, stopConfirmation, greetings, formOfAddress }: WorkspaceChange): UserError[] {
   const problems: UserError[] = [];
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A workspace's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));

@@ -15,15 +15,34 @@ export interface WorkspaceDb {
   write<T>(work: (tx: Tx) => Promise<Result<T>>): Promise<Result<T>>;
 }
 
+/** What is being done, for the audit log. */
+export type Deed = { readonly operation: string; readonly subjects: readonly string[]; readonly fields: readonly string[] };
+
+/** Who writes. `deed` tells what for, once: its entry is in the first transaction of it that is kept. */
+export type Actor = { readonly tokenId: string; readonly deed: () => Deed | null; readonly noted: () => void };
+
+const NOTE = "INSERT INTO audit_log (workspace_id, token_id, operation, subjects, fields, result) VALUES ($1, $2, $3, $4, $5, $6)";
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-export function workspaceDb(pool: pg.Pool, id: string): WorkspaceDb {
+/** `actor`: writes are noted in the audit log. */
+export function workspaceDb(pool: pg.Pool, id: string, actor?: Actor): WorkspaceDb {
   // It goes into the statement's text: BEGIN and both settings then cost one round trip, not three.
   if (!UUID.test(id)) throw new Error("a workspace id is a lower-case UUID");
   const begin = `BEGIN; SET LOCAL ROLE rentak_api; SET LOCAL app.workspace_id = '${id}'`;
   return {
     id,
     read: (work) => transaction(pool, (client) => work(drizzle(client)), { begin }),
-    write: (work) => transaction(pool, (client) => work(drizzle(client)), { begin, keeps: (result) => result.ok, isPatient: true }),
+    async write(work) {
+      const deed = actor?.deed() ?? null;
+      const run = async (client: pg.PoolClient) => {
+        const result = await work(drizzle(client));
+        if (actor && deed && result.ok) await client.query(NOTE, [id, actor.tokenId, deed.operation, deed.subjects, deed.fields, typeof result.value === "string" && UUID.test(result.value) ? result.value : null]);
+        return result;
+      };
+      const result = await transaction(pool, run, { begin, keeps: ({ ok }) => ok, isPatient: true });
+      if (result.ok) actor?.noted();
+      return result;
+    },
   };
 }

@@ -1,5 +1,5 @@
 import type { Access } from "../access/tokens.ts";
-import type { WorkspaceDb } from "../db/workspace.ts";
+import type { Deed, WorkspaceDb } from "../db/workspace.ts";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { Bell } from "../events/bell.ts";
 import type { EventLog } from "../events/types.ts";
@@ -33,6 +33,8 @@ export type ApiContext = Services & {
   readonly access: Access;
   /** The database as the caller's workspace may see it. */
   readonly db: WorkspaceDb;
+  /** Notes which mutation runs, for the audit log. Those of one request run one after the other. */
+  readonly begin: (deed: Deed) => void;
   /** Aborts when the caller is gone, its token is no longer good, or the server stops. Ends subscriptions. */
   readonly signal: AbortSignal;
 };

@@ -1,5 +1,9 @@
+import type { GraphQLSchema } from "graphql";
+import { deedOf } from "../access/audit.ts";
 import { builder } from "./builder.ts";
+import type { ApiContext } from "./context.ts";
 import "./types.ts";
+import "../access/audit-graphql.ts";
 import "../access/graphql.ts";
 import "../access/tokens-graphql.ts";
 import "../campaigns/graphql.ts";
@@ -23,4 +27,16 @@ import "../sequences/simulate-graphql.ts";
 import "../sequences/subscriptions.ts";
 import "../system/graphql.ts";
 
-export const schema = builder.toSchema();
+export const schema = audited(builder.toSchema());
+
+/** Each mutation says what it is before it writes. */
+function audited(schema: GraphQLSchema): GraphQLSchema {
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const { resolve } = field;
+    field.resolve = (root, args: Record<string, unknown>, context: ApiContext, info) => {
+      context.begin(deedOf(field.name, args));
+      return resolve?.(root, args, context, info);
+    };
+  }
+  return schema;
+}

@@ -5,7 +5,7 @@ import { GraphQLError } from "graphql";
 import { createYoga } from "graphql-yoga";
 import type pg from "pg";
 import type { Access, Tokens } from "../access/tokens.ts";
-import { workspaceDb } from "../db/workspace.ts";
+import { type Deed, workspaceDb } from "../db/workspace.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { authenticateHeader } from "./authentication.ts";
@@ -47,7 +47,9 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
       throw badUserInput("The request holds a NUL character or half of a character that takes two; remove it.");
     }
     // Subscriptions get a signal that ends them.
-    return { ...services, access, db: workspaceDb(pool, access.workspaceId), signal: new AbortController().signal };
+    let deed: Deed | null = null;
+    const actor = { tokenId: access.tokenId, deed: () => deed, noted: () => void (deed = null) };
+    return { ...services, access, db: workspaceDb(pool, access.workspaceId, actor), begin: (begun) => void (deed = begun), signal: new AbortController().signal };
   };
 
   const yoga = createYoga<ServerContext, ApiContext>({

@@ -56,7 +56,10 @@ async function beginBody({ pool, tokens, importer }: ImportHandlerDeps, request:
   if (problem) return failed(415, "INVALID", problem);
   const call = readCall(request);
   if (!call.ok) return { status: 400, body: { errors: call.errors } };
-  const db = workspaceDb(pool, access.workspaceId);
+  let isNoted = false;
+  const deed = { operation: "POST /imports/leads", subjects: [], fields: [...new URL(request.url ?? "/", "http://localhost").searchParams.keys()] };
+  const actor = { tokenId: access.tokenId, deed: () => (isNoted ? null : deed), noted: () => void (isNoted = true) };
+  const db = workspaceDb(pool, access.workspaceId, actor);
   const begun = await begin(importer, { ...call.value, db, stream: request });
   if (!begun) return failed(400, "INVALID", "The connection broke off before the first line had come.");
   if (!begun.ok) return { status: begun.errors.some(({ code }) => code === "CONFLICT") ? 409 : 400, body: { errors: begun.errors } };

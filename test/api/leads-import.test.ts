@@ -55,6 +55,9 @@ describe("POST /imports/leads", () => {
     const { status, body } = await send(`phone,name\n${rows(3)}+60,x\n`, { parameters: { fileName: "mine.csv", triggers: "a, b", consentSource: "form", consentAt: "2026-10-01T00:00:00Z" } });
     expect(status).toBe(201);
     expect(body).toEqual({ id: expect.stringMatching(/^LeadImport:/), status: "COMPLETED", rowsRead: 4, rowsCreated: 3, rowsUpdated: 0, rowsRejected: 1, rejects: `/imports/leads/${String(body["id"])}/rejects.csv` });
+    // Noted once, however many batches were written.
+    const noted = await query(server.database.pool, "SELECT operation, fields, result FROM audit_log");
+    expect(noted).toEqual([{ operation: "POST /imports/leads", fields: ["fileName", "triggers", "consentSource", "consentAt"], result: String(body["id"]).replace("LeadImport:", "") }]);
     const { data } = await server.query(
       "query ($id: ID!) { leadImport(id: $id) { fileName status progress startedAt finishedAt rejects { nodes { line reason raw } } } leads(filter: { importId: $id }) { totalCount nodes { triggers consent { source } } } }",
       { id: body["id"] },

@@ -74,6 +74,42 @@ test("only administrators see, make and revoke tokens", async () => {
   }
 });
 
+describe("createWorkspace", () => {
+  const createWorkspace = async (input: Record<string, unknown>, secret?: string): Promise<Loose> =>
+    (await server.query("mutation ($input: CreateWorkspaceInput!) { createWorkspace(input: $input) { workspaceId secret userErrors { code message field } } }", { input }, secret)).data?.createWorkspace;
+
+  test("gives another workspace, whose administrator makes tokens for its members; neither sees anything of the other", async () => {
+    const { workspaceId, secret, userErrors } = await createWorkspace({ name: " Branch ", timeZone: "Asia/Singapore" });
+    expect(userErrors).toEqual([]);
+    const viewer = (await server.query("{ viewer { workspace { id name timeZone defaultCountry } token { name scopes } } }", {}, secret)).data.viewer;
+    expect(viewer).toEqual({ workspace: { id: workspaceId, name: "Branch", timeZone: "Asia/Singapore", defaultCountry: "MY" }, token: { name: "admin", scopes: ["READ", "MANAGE", "PAIR", "ADMIN"] } });
+    const member = await create({ name: "Member", scopes: ["READ"] }, secret);
+    expect((await server.query("{ viewer { workspace { id } } }", {}, member.secret)).data.viewer.workspace.id).toBe(workspaceId);
+    expect((await server.query("query ($id: ID!) { node(id: $id) { id } }", { id: workspaceId })).data.node).toBeNull();
+    expect((await list()).map(({ id }) => id)).not.toContain(member.apiToken.id);
+  });
+
+  test("is for administrators of the default workspace alone", async () => {
+    const elsewhere = await server.tokenFor(["ADMIN"], await addWorkspace(server.database.pool));
+    expect((await createWorkspace({ name: "x" }, elsewhere)).userErrors).toMatchObject([{ code: "INVALID_STATE" }]);
+    const manager = await server.tokenFor(["MANAGE"]);
+    expect((await server.query(`mutation { createWorkspace(input: { name: "x" }) { secret } }`, {}, manager)).errors?.[0]?.extensions["code"]).toBe("FORBIDDEN");
+    // And so by the database's own rule.
+    const client = await server.database.pool.connect();
+    await client.query(`BEGIN; SET LOCAL ROLE rentak_api; SET LOCAL app.workspace_id = '${await addWorkspace(server.database.pool)}'`);
+    await expect(client.query("SELECT create_workspace('x', 'UTC', 'MY', '\\x00', 'x')")).rejects.toThrow(/default workspace/);
+    await client.query("ROLLBACK");
+    client.release();
+  });
+
+  test("says what is wrong", async () => {
+    expect((await createWorkspace({ name: " ", defaultCountry: "XX" })).userErrors).toMatchObject([
+      { code: "INVALID", field: ["input", "name"] },
+      { code: "INVALID", field: ["input", "defaultCountry"] },
+    ]);
+  });
+});
+
 test("a secret that was mistyped is refused without asking the database", async () => {
   const secret = newSecret();
   const mistyped = `${secret.slice(0, -10)}${secret.at(-10) === "a" ? "b" : "a"}${secret.slice(-9)}`;

@@ -72,6 +72,24 @@ export const apiTokens = pgTable("api_tokens", {
   createdAt: createdAt(),
 });
 
+/** Calls that changed something: who, which, when. Written once, and never changed. */
+export const auditLog = pgTable(
+  "audit_log",
+  {
+    id: primaryKeyId(),
+    workspaceId: uuid("workspace_id").notNull(),
+    tokenId: uuid("token_id").notNull(),
+    operation: text("operation").notNull(),
+    /** Ids as the API has them. */
+    subjects: text("subjects").array().notNull(),
+    /** Names of arguments and input fields, without their values. */
+    fields: text("fields").array().notNull(),
+    result: text("result"),
+    at: instant("at").notNull().default(sql`clock_timestamp()`),
+  },
+  (table) => [index("audit_log_workspace_id").on(table.workspaceId, table.id)],
+);
+
 /** The first result of a mutation that was called with an idempotency key. */
 export const idempotencyKeys = pgTable(
   "idempotency_keys",

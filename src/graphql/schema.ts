@@ -2,6 +2,7 @@ import type { GraphQLSchema } from "graphql";
 import { deedOf } from "../access/audit.ts";
 import { builder } from "./builder.ts";
 import type { ApiContext } from "./context.ts";
+import { withVocabulary } from "./vocabulary.ts";
 import "./types.ts";
 import "../access/audit-graphql.ts";
 import "../access/graphql.ts";
@@ -27,7 +28,7 @@ import "../sequences/simulate-graphql.ts";
 import "../sequences/subscriptions.ts";
 import "../system/graphql.ts";
 
-export const schema = audited(builder.toSchema());
+export const schema = audited(withVocabulary(builder.toSchema()));
 
 /** Each mutation says what it is before it writes. */
 function audited(schema: GraphQLSchema): GraphQLSchema {

@@ -6,7 +6,7 @@ import { ApiTokenRef } from "./refs.ts";
 const AuditEntryObject = builder.objectRef<AuditEntry>("AuditEntry").implement({
   description: "A call that changed something, and who made it. It has the names of what was given, and none of the values.",
   fields: (t) => ({
-    at: t.expose("at", { type: "DateTime" }),
+    at: t.expose("at", { type: "DateTime", description: "When it was called." }),
     token: t.field({ type: ApiTokenRef, description: "By which it was made.", resolve: ({ tokenId }) => tokenId }),
     operation: t.exposeString("operation", { description: "The mutation, such as updateSequence, or the route, such as POST /imports/leads." }),
     subjects: t.stringList({ description: "The ids that it was called with, at most 20.", resolve: ({ subjects }) => [...subjects] }),

@@ -15,26 +15,32 @@ builder.queryField("apiTokens", (t) =>
 );
 
 const CreateApiTokenInput = builder.inputType("CreateApiTokenInput", {
+  description: "A token to be made.",
   fields: (t) => ({
     name: t.string({ required: true, description: "What it is for, in 1 to 100 characters." }),
-    scopes: t.field({ type: [TokenScopeEnum], required: true }),
+    scopes: t.field({
+      type: [TokenScopeEnum],
+      required: true,
+      description: "What it allows, at least one. MANAGE and PAIR include READ, and ADMIN includes MANAGE; none includes PAIR.",
+    }),
     expiresAt: t.field({ type: "DateTime", description: "Never where it is left out." }),
   }),
 });
 
 const CreateApiTokenPayload = payloadType<CreatedToken>("CreateApiTokenPayload", (t) => ({
-  apiToken: t.field({ type: ApiTokenRef, nullable: true, resolve: ({ value }) => value?.id }),
+  apiToken: t.field({ type: ApiTokenRef, nullable: true, description: "The new token. Null where the call was refused.", resolve: ({ value }) => value?.id }),
   secret: t.string({ nullable: true, description: "Shown this once; only its hash is kept.", resolve: ({ value }) => value?.secret ?? null }),
 }));
 
 const ApiTokenPayload = payloadType<string>("ApiTokenPayload", (t) => ({
-  apiToken: t.field({ type: ApiTokenRef, nullable: true, resolve: ({ value }) => value }),
+  apiToken: t.field({ type: ApiTokenRef, nullable: true, description: "The token as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
 }));
 
 const CreateWorkspaceInput = builder.inputType("CreateWorkspaceInput", {
+  description: "A workspace to be made.",
   fields: (t) => ({
     name: t.string({ required: true, description: "1 to 200 characters." }),
-    timeZone: t.field({ type: "TimeZone", required: true, defaultValue: "Asia/Kuala_Lumpur" }),
+    timeZone: t.field({ type: "TimeZone", required: true, defaultValue: "Asia/Kuala_Lumpur", description: "The zone of leads and sequences that have none of their own." }),
     defaultCountry: t.string({ required: true, defaultValue: "MY", description: "ISO 3166-1 alpha-2: how national phone numbers are read." }),
   }),
 });
@@ -58,7 +64,7 @@ builder.mutationFields((t) => ({
   }),
   createApiToken: t.field({
     type: CreateApiTokenPayload,
-    description: "Needs ADMIN.",
+    description: "Needs ADMIN. Makes a token and answers with its secret, this once. A token cannot be changed later; revokeApiToken ends it.",
     authScopes: { admin: true },
     args: { input: t.arg({ type: CreateApiTokenInput, required: true }) },
     resolve: (_root, { input }, { db }) => payload(createApiToken(db, input)),

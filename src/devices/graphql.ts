@@ -25,8 +25,9 @@ import {
 } from "./service.ts";
 
 const Transport = builder.enumType("Transport", {
+  description: "What a device sends through.",
   values: {
-    WHATSAPP: {},
+    WHATSAPP: { description: "A WhatsApp account that the device is linked to." },
     SIMULATOR: { description: "Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos." },
   } as const,
 });
@@ -34,6 +35,7 @@ const Transport = builder.enumType("Transport", {
 const loadOf = perRequest<string, DeviceLoad>((ids, { db }) => deviceLoads(db, ids));
 
 const DeviceLoadType = builder.objectRef<DeviceLoad & { readonly currentProcessing: number }>("DeviceLoad").implement({
+  description: "How much a device has sent lately, and has to send now.",
   fields: (t) => ({
     messagesHour: t.exposeInt("messagesHour", { description: "Messages attempted in the last 60 minutes, rolling." }),
     messagesToday: t.exposeInt("messagesToday", { description: "Messages attempted in the last 24 hours, rolling." }),
@@ -46,28 +48,36 @@ const DeviceLoadType = builder.objectRef<DeviceLoad & { readonly currentProcessi
 });
 
 const DeviceWorker = builder.objectRef<WorkerStats>("DeviceWorker").implement({
+  description: "What sends through a device, one message after the other, in the process that has answered.",
   fields: (t) => ({
-    processed: t.exposeInt("processed"),
-    averageSendMilliseconds: t.exposeFloat("averageSendMs", { nullable: true }),
-    queueDepth: t.exposeInt("queueDepth"),
+    processed: t.exposeInt("processed", { description: "Messages that it has attempted since it was started." }),
+    averageSendMilliseconds: t.exposeFloat("averageSendMs", {
+      nullable: true,
+      description: "How long its last 100 sends took on average, in milliseconds. Null before the first.",
+    }),
+    queueDepth: t.exposeInt("queueDepth", { description: "Messages that wait in its queue, without the one that it is sending." }),
     errorRate: t.exposeFloat("errorRate", { description: "Failed of settled, 0 to 1, over its last 100." }),
     utilization: t.exposeFloat("utilization", { description: "Share of the last minute in which it was busy, 0 to 1." }),
-    lastActivityAt: t.expose("lastActivityAt", { type: "DateTime", nullable: true }),
+    lastActivityAt: t.expose("lastActivityAt", { type: "DateTime", nullable: true, description: "When its last message ended, sent or not. Null before the first." }),
   }),
 });
 
 DeviceRef.implement({
   description: "One sender: a WhatsApp account linked as a device, or a simulated one.",
   fields: (t) => ({
-    name: t.exposeString("name"),
-    transport: t.field({ type: Transport, resolve: ({ transport }) => transport as TransportName }),
+    name: t.exposeString("name", { description: "What it is called." }),
+    transport: t.field({ type: Transport, description: "What it sends through.", resolve: ({ transport }) => transport as TransportName }),
     phone: t.expose("phone", { type: "PhoneNumber", nullable: true, description: "Its own number, known once it is paired." }),
-    status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as DeviceStatus }),
+    status: t.field({
+      type: DeviceStatusEnum,
+      description: "Whether it is connected, and if not, whether that mends itself.",
+      resolve: ({ status }) => status as DeviceStatus,
+    }),
     statusReason: t.exposeString("statusReason", {
       nullable: true,
       description: "Why it is in this status, in words an operator can act on.",
     }),
-    statusChangedAt: t.expose("statusChangedAt", { type: "DateTime" }),
+    statusChangedAt: t.expose("statusChangedAt", { type: "DateTime", description: "Since when it is in this status." }),
     pausedAt: t.expose("pausedAt", {
       type: "DateTime",
       nullable: true,
@@ -77,12 +87,13 @@ DeviceRef.implement({
       description: "Online, not paused, and with room under both limits.",
       resolve: async (device, _args, context) => isAvailable(device, await loadOf(context).load(device.id)),
     }),
-    hourlyLimit: t.exposeInt("hourlyLimit"),
-    dailyLimit: t.exposeInt("dailyLimit"),
-    effectiveHourlyLimit: t.exposeInt("hourlyLimit", { description: "The limits in force now, with the ramp of a new device worked in." }),
-    effectiveDailyLimit: t.exposeInt("dailyLimit"),
+    hourlyLimit: t.exposeInt("hourlyLimit", { description: "At most so many attempts in any 60 minutes." }),
+    dailyLimit: t.exposeInt("dailyLimit", { description: "At most so many attempts in any 24 hours." }),
+    effectiveHourlyLimit: t.exposeInt("hourlyLimit", { description: "The hourly limit in force now." }),
+    effectiveDailyLimit: t.exposeInt("dailyLimit", { description: "The daily limit in force now." }),
     load: t.field({
       type: DeviceLoadType,
+      description: "How much it has sent lately, and has to send now.",
       resolve: async ({ id }, _args, context) => ({
         ...(await loadOf(context).load(id)),
         currentProcessing: context.fleet.worker(id)?.currentProcessing ?? 0,
@@ -101,11 +112,12 @@ DeviceRef.implement({
 const DeviceConnection = connectionType("Device", DeviceRef, "exactly");
 
 const DeviceFilter = builder.inputType("DeviceFilter", {
+  description: "All given conditions hold.",
   fields: (t) => ({
-    status: t.field({ type: [DeviceStatusEnum] }),
-    transport: t.field({ type: Transport }),
-    isAvailable: t.boolean(),
-    isPaused: t.boolean(),
+    status: t.field({ type: [DeviceStatusEnum], description: "In one of these states." }),
+    transport: t.field({ type: Transport, description: "Only those that send through this." }),
+    isAvailable: t.boolean({ description: "Whether it could send now: online, not paused, and with room under both limits." }),
+    isPaused: t.boolean({ description: "Whether an operator has paused it." }),
     search: t.string({ description: "Part of the name or the number." }),
   }),
 });
@@ -125,12 +137,14 @@ builder.queryFields((t) => ({
   device: t.field({
     type: DeviceRef,
     nullable: true,
+    description: "The device with this id. Null where there is none.",
     args: { id: t.arg.globalID({ required: true, for: DeviceRef }) },
     resolve: (_root, { id }) => id.id,
   }),
   devices: t.field({
     type: DeviceConnection,
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: DeviceFilter }), orderBy: t.arg({ type: DeviceOrder }) },
+    description: "The workspace's devices.",
+    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: DeviceFilter }), orderBy: t.arg({ type: DeviceOrder, description: "The list's order; the oldest first where it is left out." }) },
     resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
       const order = deviceOrder(orderBy?.field, orderBy?.direction === "DESC");
       const wanted = filter ?? {};
@@ -140,18 +154,20 @@ builder.queryFields((t) => ({
 }));
 
 const CreateDeviceInput = builder.inputType("CreateDeviceInput", {
+  description: "A device to be made.",
   fields: (t) => ({
     name: t.string({ required: true }),
-    transport: t.field({ type: Transport, required: true, defaultValue: "WHATSAPP" }),
+    transport: t.field({ type: Transport, required: true, defaultValue: "WHATSAPP", description: "What it sends through. It cannot be changed later." }),
     hourlyLimit: t.int({ required: true, defaultValue: 80 }),
     dailyLimit: t.int({ required: true, defaultValue: 800 }),
-    simulatedLatencyMs: t.int({ description: "SIMULATOR only: how long a send takes, and what share of sends fails (0 to 1)." }),
-    simulatedFailureRate: t.float(),
+    simulatedLatencyMs: t.int({ description: "SIMULATOR only: how long a send takes, in milliseconds, 0 to 600,000; 200 where it is left out." }),
+    simulatedFailureRate: t.float({ description: "SIMULATOR only: what share of sends fails, 0 to 1; none where it is left out." }),
     idempotencyKey: t.string(),
   }),
 });
 
 const UpdateDeviceInput = builder.inputType("UpdateDeviceInput", {
+  description: "What is to be changed of a device. What is left out stays as it is.",
   fields: (t) => ({
     id: t.globalID({ required: true, for: [DeviceRef] }),
     name: t.string(),
@@ -161,11 +177,15 @@ const UpdateDeviceInput = builder.inputType("UpdateDeviceInput", {
 });
 
 export const DevicePayload = payloadType<string>("DevicePayload", (t) => ({
-  device: t.field({ type: DeviceRef, nullable: true, resolve: ({ value }) => value }),
+  device: t.field({ type: DeviceRef, nullable: true, description: "The device as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
 }));
 
 const DeleteDevicePayload = payloadType<string>("DeleteDevicePayload", (t) => ({
-  deletedDeviceId: t.globalID({ nullable: true, resolve: ({ value }) => value && { type: DeviceRef, id: value } }),
+  deletedDeviceId: t.globalID({
+    nullable: true,
+    description: "The id that it had. Null where the call was refused.",
+    resolve: ({ value }) => value && { type: DeviceRef, id: value },
+  }),
 }));
 
 const deviceId =
@@ -176,26 +196,31 @@ const deviceId =
 builder.mutationFields((t) => ({
   createDevice: t.field({
     type: DevicePayload,
+    description: "Makes a device. A WhatsApp one has to be paired before it sends (pairDevice); a simulated one is ready as it is.",
     args: { input: t.arg({ type: CreateDeviceInput, required: true }) },
     resolve: (_root, { input }, context) => payload(createDevice(context, input)),
   }),
   updateDevice: t.field({
     type: DevicePayload,
+    description: "Changes a device's name and limits, which hold from its next message on. What is left out stays as it is.",
     args: { input: t.arg({ type: UpdateDeviceInput, required: true }) },
     resolve: (_root, { input: { id, ...change } }, context) => payload(updateDevice(context, id.id, change)),
   }),
   pauseDevice: t.field({
     type: DevicePayload,
+    description: "Attempts nothing new through the device; it stays connected, and people's replies are still heard. Other devices go on. resumeDevice takes it back.",
     args: { id: t.arg.globalID({ required: true, for: DeviceRef }) },
     resolve: deviceId((context, id) => payload(pauseDevice(context, id))),
   }),
   resumeDevice: t.field({
     type: DevicePayload,
+    description: "Lets a paused device send again.",
     args: { id: t.arg.globalID({ required: true, for: DeviceRef }) },
     resolve: deviceId((context, id) => payload(resumeDevice(context, id))),
   }),
   deleteDevice: t.field({
     type: DeleteDevicePayload,
+    description: "Removes a device and its credentials, for good. What waited for it goes to other devices; what it has sent stays on record.",
     args: { id: t.arg.globalID({ required: true, for: DeviceRef }) },
     resolve: deviceId((context, id) => payload(deleteDevice(context, id))),
   }),

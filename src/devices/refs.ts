@@ -14,6 +14,9 @@ const STATUSES = {
   BANNED: { description: "WhatsApp has closed its account." },
 } as const satisfies Record<DeviceStatus, { description?: string }>;
 
-export const DeviceStatusEnum = builder.enumType("DeviceStatus", { values: STATUSES });
+export const DeviceStatusEnum = builder.enumType("DeviceStatus", {
+  description: "Whether a device is connected. UNPAIRED, LOGGED_OUT, REPLACED and BANNED last until somebody does something; the others change by themselves.",
+  values: STATUSES,
+});
 
 export const DeviceRef = nodeRef<Device>("Device", (ids, { db }) => devicesById(db, ids));

@@ -15,22 +15,24 @@ import { flowWaits, type FlowWait, type Situation } from "./waiting.ts";
 const FlowSkipReasonEnum = builder.enumType("FlowSkipReason", { values: FLOW_SKIP_REASONS });
 
 const FlowFailure = builder.objectRef<{ readonly code: FlowFailureCode; readonly message: string }>("FlowFailure").implement({
-  fields: (t) => ({ code: t.expose("code", { type: FlowFailureCodeEnum }), message: t.exposeString("message") }),
+  description: "Why a flow failed.",
+  fields: (t) => ({ code: t.expose("code", { type: FlowFailureCodeEnum, description: "The reason, for programs." }), message: t.exposeString("message", { description: "The reason as a sentence, for people. Empty once the lead is erased." }) }),
 });
 
 const FlowWaitReason = builder.enumType("FlowWaitReason", {
+  description: "What keeps a flow from being sent.",
   values: {
-    NOT_DUE: {},
-    SEQUENCE_PAUSED: {},
-    ENROLLMENT_PAUSED: {},
-    CAMPAIGN_PAUSED: {},
-    SCHEDULE_WINDOW: {},
-    QUIET_HOURS: {},
-    FREQUENCY_CAP: {},
-    NO_DEVICE_ONLINE: {},
-    DEVICE_LIMITS: {},
-    DEVICE_RESTRICTED: {},
-    PACE: {},
+    NOT_DUE: { description: "Its delay is not over yet." },
+    SEQUENCE_PAUSED: { description: "Its sequence is not active." },
+    ENROLLMENT_PAUSED: { description: "The lead's enrolment is paused." },
+    CAMPAIGN_PAUSED: { description: "Its campaign is paused, or was cancelled a moment ago." },
+    SCHEDULE_WINDOW: { description: "It is not the time of day at which its sequence sends." },
+    QUIET_HOURS: { description: "These are quiet hours where the lead is." },
+    FREQUENCY_CAP: { description: "The lead has had as many messages as the workspace's cap allows, or a message of an older enrolment or campaign goes first." },
+    NO_DEVICE_ONLINE: { description: "No device that could send it is online and not paused." },
+    DEVICE_LIMITS: { description: "Every device that could send it has reached its hourly or daily limit." },
+    DEVICE_RESTRICTED: { description: "The lead's own device is restricted by WhatsApp, and this person has not written to it." },
+    PACE: { description: "Every device that could send it pauses between two messages." },
     RATE_CEILING: { description: "The workspace's hourly ceiling." },
     SYSTEM_HOLD: { description: "Sending is held (after a restore, or by a guard) until an operator confirms." },
     QUEUED: { description: "Nothing keeps it: the next cycle takes it." },
@@ -38,9 +40,10 @@ const FlowWaitReason = builder.enumType("FlowWaitReason", {
 });
 
 const FlowWaitType = builder.objectRef<FlowWait>("FlowWait").implement({
+  description: "Something that keeps a flow from being sent now.",
   fields: (t) => ({
-    reason: t.expose("reason", { type: FlowWaitReason }),
-    message: t.exposeString("message"),
+    reason: t.expose("reason", { type: FlowWaitReason, description: "What keeps it." }),
+    message: t.exposeString("message", { description: "The same as a sentence, with the times and limits that it is about." }),
     until: t.expose("until", {
       type: "DateTime",
       nullable: true,
@@ -55,13 +58,31 @@ FlowRef.implement({
   description: "One message to one lead: a step of a sequence, or a campaign's. It is attempted at most once.",
   fields: (t) => ({
     lead: t.field({ type: LeadRef, nullable: true, description: "Null once the lead is erased.", resolve: ({ leadId }) => leadId }),
-    sequence: t.field({ type: SequenceRef, nullable: true, resolve: ({ sequenceId }) => sequenceId }),
+    sequence: t.field({
+      type: SequenceRef,
+      nullable: true,
+      description: "The sequence that it is a step of. Null for a campaign's message.",
+      resolve: ({ sequenceId }) => sequenceId,
+    }),
     step: t.field({ type: SequenceStepRef, nullable: true, description: "Null while branches have still to decide which it is.", resolve: ({ stepId, undecided }) => (undecided ? null : stepId) }),
-    enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ enrollmentId }) => enrollmentId }),
-    campaign: t.field({ type: CampaignRef, nullable: true, resolve: ({ campaignId }) => campaignId }),
+    enrollment: t.field({
+      type: EnrollmentRef,
+      nullable: true,
+      description: "The enrolment that it is a step of. Null for a campaign's message.",
+      resolve: ({ enrollmentId }) => enrollmentId,
+    }),
+    campaign: t.field({
+      type: CampaignRef,
+      nullable: true,
+      description: "The campaign that it is of. Null for a sequence's message.",
+      resolve: ({ campaignId }) => campaignId,
+    }),
     isTest: t.exposeBoolean("isTest", { description: "A campaign's test message: in none of its counts." }),
-    status: t.field({ type: FlowStatusEnum, resolve: ({ status }) => status as FlowStatus }),
-    dueAt: t.expose("wallDueAt", { type: "DateTime" }),
+    status: t.field({ type: FlowStatusEnum, description: "Whether it waits, is on its way, or how it ended.", resolve: ({ status }) => status as FlowStatus }),
+    dueAt: t.expose("wallDueAt", {
+      type: "DateTime",
+      description: "When it is due, or was. It may go out later: waitingFor says what keeps it. While its sequence or campaign is paused, it moves on with the time.",
+    }),
     device: t.field({
       type: DeviceRef,
       nullable: true,
@@ -80,25 +101,36 @@ FlowRef.implement({
       description: "Known before the attempt, so that acknowledgements find their flow even after a crash.",
       resolve: ({ id }, _args, { messageIds }) => messageIds.messageIdOf(id),
     }),
-    attemptedAt: t.expose("attemptedAt", { type: "DateTime", nullable: true }),
-    sentAt: t.expose("sentAt", { type: "DateTime", nullable: true }),
-    deliveredAt: t.expose("deliveredAt", { type: "DateTime", nullable: true }),
-    readAt: t.expose("readAt", { type: "DateTime", nullable: true }),
-    failedAt: t.expose("failedAt", { type: "DateTime", nullable: true }),
+    attemptedAt: t.expose("attemptedAt", { type: "DateTime", nullable: true, description: "From then on it may have reached WhatsApp. Null where it was not attempted." }),
+    sentAt: t.expose("sentAt", { type: "DateTime", nullable: true, description: "When WhatsApp took it. Null where it was not sent." }),
+    deliveredAt: t.expose("deliveredAt", { type: "DateTime", nullable: true, description: "When it reached the recipient's phone, as far as WhatsApp has told." }),
+    readAt: t.expose("readAt", { type: "DateTime", nullable: true, description: "When it was read, as far as the recipient lets WhatsApp tell." }),
+    failedAt: t.expose("failedAt", { type: "DateTime", nullable: true, description: "When it failed. Null again where a later acknowledgement shows that it was sent." }),
     failure: t.field({
       type: FlowFailure,
       nullable: true,
+      description: "Why it failed. Null where it did not.",
       resolve: ({ failedAt, failureCode, failureMessage }) =>
         failedAt && failureCode ? { code: failureCode as FlowFailureCode, message: failureMessage ?? "" } : null,
     }),
-    skipReason: t.field({ type: FlowSkipReasonEnum, nullable: true, resolve: ({ skipReason }) => skipReason as FlowSkipReason | null }),
+    skipReason: t.field({
+      type: FlowSkipReasonEnum,
+      nullable: true,
+      description: "Why it was skipped. Null where it was not.",
+      resolve: ({ skipReason }) => skipReason as FlowSkipReason | null,
+    }),
     retryOf: t.field({
       type: FlowRef,
       nullable: true,
       description: "The failed flow that an operator had attempted again by this one.",
       resolve: ({ retryOf }) => retryOf,
     }),
-    retriedAs: t.field({ type: FlowRef, nullable: true, resolve: ({ retriedAs }) => retriedAs }),
+    retriedAs: t.field({
+      type: FlowRef,
+      nullable: true,
+      description: "The new flow as which an operator had this one attempted again. Null where it was not.",
+      resolve: ({ retriedAs }) => retriedAs,
+    }),
     waitingFor: t.field({
       type: [FlowWaitType],
       description: "Every gate that now keeps it from being sent, with the time it opens. Empty once it is settled.",
@@ -115,12 +147,14 @@ builder.queryFields((t) => ({
   flow: t.field({
     type: FlowRef,
     nullable: true,
+    description: "The flow with this id. Null where there is none.",
     args: { id: t.arg.globalID({ required: true, for: FlowRef }) },
     resolve: (_root, { id }) => id.id,
   }),
   flows: t.field({
     type: FlowConnection,
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput }) },
+    description: "The workspace's messages, of sequences and campaigns.",
+    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }) },
     resolve: async (_root, args, { db }) => {
       const { filter, order, page } = flowList(args);
       return connection(await listFlows(db, filter, order, page), order, () => countFlows(db, filter));

@@ -5,11 +5,16 @@ import { flowFilterOf, FlowFilterInput, FlowRef } from "./refs.ts";
 import { retryFlow, retryFlows, type RetryCounts } from "./retry.ts";
 
 const FlowPayload = payloadType<string>("FlowPayload", (t) => ({
-  flow: t.field({ type: FlowRef, nullable: true, resolve: ({ value }) => value }),
+  flow: t.field({
+    type: FlowRef,
+    nullable: true,
+    description: "The flow that was cancelled, or the new one that a retry has made. Null where the call was refused.",
+    resolve: ({ value }) => value,
+  }),
 }));
 
 const RetryFlowsPayload = payloadType<RetryCounts>("RetryFlowsPayload", (t) => ({
-  retried: t.int({ resolve: ({ value }) => value?.retried ?? 0 }),
+  retried: t.int({ description: "Failed flows that are attempted again, each as a new flow.", resolve: ({ value }) => value?.retried ?? 0 }),
   refused: t.int({
     description: "Failed flows that may not be attempted again: opted out, superseded, not failed.",
     resolve: ({ value }) => value?.refused ?? 0,
@@ -31,7 +36,7 @@ builder.mutationFields((t) => ({
   }),
   cancelFlow: t.field({
     type: FlowPayload,
-    description: "Only while it is not attempted yet; the lead goes on to the next step.",
+    description: "Cancels a message that is not attempted yet, for good; the lead goes on to the next step.",
     args: { id: t.arg.globalID({ required: true, for: FlowRef }) },
     resolve: (_root, { id }, context) => payload(cancelFlow(context, id.id)),
   }),

@@ -15,24 +15,26 @@ export const FlowRef = nodeRef<Flow>("Flow", (ids, { db }) => flowsById(db, ids)
 export const FlowConnection = connectionType("Flow", FlowRef, "estimated");
 
 export const FlowStatusEnum = builder.enumType("FlowStatus", {
+  description: "Where a flow is in its life. It is attempted at most once: SENT, FAILED, SKIPPED and CANCELLED are ends, but for FAILED with OUTCOME_UNKNOWN, which may become SENT.",
   values: {
     ACTIVE: { description: "Waits to be due, and then for a device." },
     PROCESSING: { description: "Attempted by a device, and not settled yet." },
-    SENT: {},
-    FAILED: {},
+    SENT: { description: "WhatsApp took it. deliveredAt and readAt tell what became of it." },
+    FAILED: { description: "Could not be sent, or nobody knows whether it was; failure says which." },
     SKIPPED: { description: "Not sent because a rule said no: opted out, stopped on reply, …" },
-    CANCELLED: {},
+    CANCELLED: { description: "Not sent: cancelled by an operator, with its campaign, or because it was of no use any more." },
   } as const,
 });
 
 export const FlowFailureCodeEnum = builder.enumType("FlowFailureCode", {
+  description: "Why a flow failed. It stays failed; retryFlow has it attempted again, as a new one.",
   values: {
-    NO_DEVICE: {},
-    DEVICE_DISCONNECTED: {},
+    NO_DEVICE: { description: "Not attempted: the workspace had no device that could come back by itself, also not after the sequence's noDeviceGraceMinutes." },
+    DEVICE_DISCONNECTED: { description: "Surely not sent: the device was disconnected before the message could be written." },
     DEVICE_RESTRICTED: { description: "WhatsApp restricts the device to people who have written to it, and this one has not." },
-    NOT_ON_WHATSAPP: {},
-    REJECTED: {},
-    TEMPLATE_ERROR: {},
+    NOT_ON_WHATSAPP: { description: "Surely not sent: the number is not on WhatsApp." },
+    REJECTED: { description: "Surely not sent: WhatsApp refused it, or it could not be encrypted for this person; the message says why." },
+    TEMPLATE_ERROR: { description: "Not attempted: its text could not be rendered for this lead, came out empty, or was too long." },
     OUTCOME_UNKNOWN: { description: "Attempted, and then nothing was heard for 5 minutes. A later acknowledgement corrects it to SENT." },
     DEADLINE_MISSED: { description: "Surely not sent: it could not be written within the send deadline." },
     RATE_LIMITED: { description: "Surely not sent: WhatsApp asked the device to send less." },
@@ -41,20 +43,21 @@ export const FlowFailureCodeEnum = builder.enumType("FlowFailureCode", {
 });
 
 export const FlowFilterInput = builder.inputType("FlowFilter", {
+  description: "All given conditions hold.",
   fields: (t) => ({
-    status: t.field({ type: [FlowStatusEnum] }),
-    failureCode: t.field({ type: [FlowFailureCodeEnum] }),
-    sequenceId: t.globalID({ for: [SequenceRef] }),
-    campaignId: t.globalID({ for: [CampaignRef] }),
-    deviceId: t.globalID({ for: [DeviceRef] }),
-    leadId: t.globalID({ for: [LeadRef] }),
-    enrollmentId: t.globalID({ for: [EnrollmentRef] }),
-    stepId: t.globalID({ for: [SequenceStepRef] }),
-    dueAfter: t.field({ type: "DateTime" }),
-    dueBefore: t.field({ type: "DateTime" }),
-    sentAfter: t.field({ type: "DateTime" }),
-    failedAfter: t.field({ type: "DateTime" }),
-    attemptedBefore: t.field({ type: "DateTime" }),
+    status: t.field({ type: [FlowStatusEnum], description: "In one of these states." }),
+    failureCode: t.field({ type: [FlowFailureCodeEnum], description: "Failed for one of these reasons." }),
+    sequenceId: t.globalID({ for: [SequenceRef], description: "Of this sequence." }),
+    campaignId: t.globalID({ for: [CampaignRef], description: "Of this campaign, its tests included." }),
+    deviceId: t.globalID({ for: [DeviceRef], description: "Attempted by this device, or waiting for it." }),
+    leadId: t.globalID({ for: [LeadRef], description: "To this lead." }),
+    enrollmentId: t.globalID({ for: [EnrollmentRef], description: "Of this enrolment." }),
+    stepId: t.globalID({ for: [SequenceStepRef], description: "Of this step." }),
+    dueAfter: t.field({ type: "DateTime", description: "Due later than this time." }),
+    dueBefore: t.field({ type: "DateTime", description: "Due before this time." }),
+    sentAfter: t.field({ type: "DateTime", description: "Sent later than this time." }),
+    failedAfter: t.field({ type: "DateTime", description: "Failed later than this time." }),
+    attemptedBefore: t.field({ type: "DateTime", description: "Attempted before this time." }),
   }),
 });
 

@@ -10,11 +10,11 @@ const FlowStatsType = builder.objectRef<FlowStats>("FlowStats").implement({
   fields: (t) => ({
     key: t.exposeString("key", { description: "The group: a time, or the id or code that was grouped by." }),
     at: t.expose("at", { type: "DateTime", nullable: true, description: "The beginning of a bucket of time; null in other groups." }),
-    sent: t.exposeInt("sent"),
-    delivered: t.exposeInt("delivered"),
-    read: t.exposeInt("read"),
-    failed: t.exposeInt("failed"),
-    skipped: t.exposeInt("skipped"),
+    sent: t.exposeInt("sent", { description: "How many were sent in it." }),
+    delivered: t.exposeInt("delivered", { description: "How many were delivered in it, as far as WhatsApp has told." }),
+    read: t.exposeInt("read", { description: "How many were read in it, as far as the recipients let WhatsApp tell." }),
+    failed: t.exposeInt("failed", { description: "How many failed in it." }),
+    skipped: t.exposeInt("skipped", { description: "How many were skipped in it, because a rule said no." }),
   }),
 });
 
@@ -24,10 +24,10 @@ builder.queryField("flowStats", (t) =>
     description:
       "Flows by outcome over a span, grouped; with TIME, in buckets of so many seconds (3600), those without anything too. What counts is when it happened: a message that was sent before the span and read in it counts as read.",
     args: {
-      from: t.arg({ type: "DateTime", required: true }),
-      to: t.arg({ type: "DateTime", required: true }),
-      groupBy: t.arg({ type: FlowStatsGroupEnum, required: true }),
-      bucketSeconds: t.arg.int(),
+      from: t.arg({ type: "DateTime", required: true, description: "The beginning of the span, itself included; the first bucket begins with it." }),
+      to: t.arg({ type: "DateTime", required: true, description: "The end of the span, itself not included." }),
+      groupBy: t.arg({ type: FlowStatsGroupEnum, required: true, description: "What a count is made for." }),
+      bucketSeconds: t.arg.int({ description: "With TIME: how long a bucket is, in seconds; 3,600 where it is left out. At most 5,000 buckets are given." }),
       filter: t.arg({ type: FlowFilterInput }),
     },
     resolve: (_root, { bucketSeconds, filter, ...given }, { db }) => {

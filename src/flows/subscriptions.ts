@@ -13,22 +13,24 @@ type FlowEvent = LoggedEvent & { readonly type: FlowEventType; readonly flowId: 
 type DeviceEvent = LoggedEvent & { readonly deviceId: string };
 
 const FlowEventObject = builder.objectRef<FlowEvent>("FlowEvent").implement({
+  description: "A flow came into being, was sent, failed, or went on in another way.",
   fields: (t) => ({
     cursor: t.expose("cursor", { type: "Cursor", description: "Pass it as `after` to go on from here." }),
-    type: t.expose("type", { type: FlowEventTypeEnum }),
-    at: t.expose("at", { type: "DateTime" }),
-    flow: t.field({ type: FlowRef, resolve: ({ flowId }) => flowId }),
+    type: t.expose("type", { type: FlowEventTypeEnum, description: "What happened to it." }),
+    at: t.expose("at", { type: "DateTime", description: "When it happened." }),
+    flow: t.field({ type: FlowRef, description: "The flow as it is now, which may be further than it was then.", resolve: ({ flowId }) => flowId }),
   }),
 });
 
 const DeviceEventObject = builder.objectRef<DeviceEvent>("DeviceEvent").implement({
+  description: "A device came, went, or was restricted: its status changed.",
   fields: (t) => ({
-    cursor: t.expose("cursor", { type: "Cursor" }),
-    at: t.expose("at", { type: "DateTime" }),
-    status: t.field({ type: DeviceStatusEnum, resolve: ({ status }) => status as DeviceStatus }),
-    previousStatus: t.field({ type: DeviceStatusEnum, resolve: ({ previousStatus }) => previousStatus as DeviceStatus }),
-    reason: t.exposeString("reason", { nullable: true }),
-    deviceId: t.globalID({ resolve: ({ deviceId }) => ({ type: DeviceRef, id: deviceId }) }),
+    cursor: t.expose("cursor", { type: "Cursor", description: "Pass it as `after` to go on from here." }),
+    at: t.expose("at", { type: "DateTime", description: "When its status changed." }),
+    status: t.field({ type: DeviceStatusEnum, description: "What it was then.", resolve: ({ status }) => status as DeviceStatus }),
+    previousStatus: t.field({ type: DeviceStatusEnum, description: "What it was before.", resolve: ({ previousStatus }) => previousStatus as DeviceStatus }),
+    reason: t.exposeString("reason", { nullable: true, description: "Why, in words an operator can act on, where that is known." }),
+    deviceId: t.globalID({ description: "The device's id, also where it was deleted since.", resolve: ({ deviceId }) => ({ type: DeviceRef, id: deviceId }) }),
     device: t.field({ type: DeviceRef, nullable: true, description: "Null once it is deleted.", resolve: ({ deviceId }) => deviceId }),
   }),
 });
@@ -72,25 +74,28 @@ builder.subscriptionFields((t) => {
     flowEvents: t.field({
       type: FlowEventObject,
       description: "Every change of a flow's state.",
-      args: { ...args, types: t.arg({ type: [FlowEventTypeEnum] }) },
+      args: { ...args, types: t.arg({ type: [FlowEventTypeEnum], description: "Only events of these types; of all where it is left out." }) },
       subscribe: (_root, { types, ...rest }, context) => followFlows(context, types ?? FLOW_EVENT_TYPES, rest),
       resolve: (event) => event,
     }),
     flowSent: t.field({
       type: FlowEventObject,
+      description: "Every message that was sent, also where it had been taken for failed.",
       args,
       subscribe: (_root, given, context) => followFlows(context, ["FLOW_SENT"], given),
       resolve: (event) => event,
     }),
     flowFailed: t.field({
       type: FlowEventObject,
+      description: "Every message that failed. One with OUTCOME_UNKNOWN may still turn out to be sent: flowSent tells of that.",
       args,
       subscribe: (_root, given, context) => followFlows(context, ["FLOW_FAILED"], given),
       resolve: (event) => event,
     }),
     deviceEvents: t.field({
       type: DeviceEventObject,
-      args: { after: t.arg({ type: "Cursor" }), deviceId: t.arg.globalID({ for: DeviceRef }) },
+      description: "Every change of a device's status.",
+      args: { after: t.arg({ type: "Cursor" }), deviceId: t.arg.globalID({ for: DeviceRef, description: "Only of this device." }) },
       subscribe: (_root, { after, deviceId }, context) =>
         follow(context, after, (event): event is DeviceEvent => isDeviceEvent(event) && (!deviceId || event.deviceId === deviceId.id)),
       resolve: (event) => event,

@@ -12,13 +12,14 @@ export async function payload<T>(result: Promise<Result<T>>): Promise<Payload<T>
 }
 
 const UserErrorCodeEnum = builder.enumType("UserErrorCode", {
+  description: "The kind of mistake, for programs.",
   values: {
-    INVALID: {},
-    NOT_FOUND: {},
-    TAKEN: {},
-    CONFLICT: {},
+    INVALID: { description: "A value is wrong; the message says what would be right." },
+    NOT_FOUND: { description: "Nothing of the workspace has this id, number or name." },
+    TAKEN: { description: "Another one has this number or trigger already." },
+    CONFLICT: { description: "It does not go with something else, such as an active sequence; or its idempotencyKey was used with another input." },
     INVALID_STATE: { description: "The object's present state does not allow it (launching a campaign that is running, say)." },
-    LIMIT_EXCEEDED: {},
+    LIMIT_EXCEEDED: { description: "It is too much: too many values, too long, or too large." },
     SUPPRESSED: { description: "The recipient has opted out." },
   } as const,
 });
@@ -26,7 +27,7 @@ const UserErrorCodeEnum = builder.enumType("UserErrorCode", {
 export const UserErrorType = builder.objectRef<UserError>("UserError").implement({
   description: "Something the caller can mend.",
   fields: (t) => ({
-    code: t.field({ type: UserErrorCodeEnum, resolve: ({ code }) => code }),
+    code: t.field({ type: UserErrorCodeEnum, description: "The kind of mistake, for programs.", resolve: ({ code }) => code }),
     message: t.exposeString("message", { description: "A sentence that says what is wrong and what would be right." }),
     field: t.stringList({
       description: 'Path to the input field, such as ["input", "steps", "0", "text"].',

@@ -47,4 +47,4 @@ builder.scalarType("File", {
   parseValue: parseFile,
 });
 
-export const OrderDirectionEnum = builder.enumType("OrderDirection", { values: ["ASC", "DESC"] as const });
+export const OrderDirectionEnum = builder.enumType("OrderDirection", { description: "Which end of a list comes first.", values: ["ASC", "DESC"] as const });

@@ -6,8 +6,8 @@ type Words = Readonly<Record<string, string>>;
 
 const IDEMPOTENCY_KEY =
   "A value of your own, such as a UUID, of at most 200 characters. A repeat with the same key and the same input has no further effect, and gets the first answer again.";
-const MIN_DELAY = "The shortest pause of a device after one of these messages, in seconds, 0 to 86,400; each pause is drawn between the two.";
-const MAX_DELAY = "The longest pause of a device after one of these messages, in seconds, 0 to 86,400.";
+const MIN_DELAY = "The shortest pause of a device before one of these messages, in seconds, 0 to 86,400; each pause is drawn between the two.";
+const MAX_DELAY = "The longest pause of a device before one of these messages, in seconds, 0 to 86,400.";
 
 const FIELDS: Words = {
   createdAt: "When it was made.",

@@ -17,18 +17,25 @@ import { parseTriggers } from "./triggers.ts";
 const TriggerStateKind = builder.enumType("TriggerStateKind", { values: TRIGGER_STATE_KINDS });
 
 const TriggerStateType = builder.objectRef<TriggerState>("TriggerState").implement({
+  description: "What became of a trigger that is set on a lead.",
   fields: (t) => ({
-    trigger: t.exposeString("trigger"),
-    state: t.expose("state", { type: TriggerStateKind }),
-    message: t.exposeString("message"),
-    enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ enrollmentId }) => enrollmentId }),
+    trigger: t.exposeString("trigger", { description: "The word that is set on the lead." }),
+    state: t.expose("state", { type: TriggerStateKind, description: "Whether it has enrolled the lead, or why not." }),
+    message: t.exposeString("message", { description: "The same as a sentence, with what to do about it." }),
+    enrollment: t.field({
+      type: EnrollmentRef,
+      nullable: true,
+      description: "The open enrolment that it, or another trigger of the same sequence, has led to. Null where there is none.",
+      resolve: ({ enrollmentId }) => enrollmentId,
+    }),
   }),
 });
 
 const ConsentType = builder.objectRef<{ readonly source: string; readonly at: Date }>("Consent").implement({
+  description: "Where and when a person agreed to get messages.",
   fields: (t) => ({
     source: t.exposeString("source", { description: "Where the person agreed, such as 'web form 2026-10-01' or 'in store'." }),
-    at: t.expose("at", { type: "DateTime" }),
+    at: t.expose("at", { type: "DateTime", description: "When the person agreed." }),
   }),
 });
 
@@ -40,9 +47,9 @@ const statesOf = perRequest<string, TriggerState[]>(async (ids, { db }) => {
 LeadRef.implement({
   description: "A person who may be messaged.",
   fields: (t) => ({
-    phone: t.expose("phone", { type: "PhoneNumber" }),
-    name: t.exposeString("name", { nullable: true }),
-    niche: t.exposeString("niche", { nullable: true }),
+    phone: t.expose("phone", { type: "PhoneNumber", description: "The number, by which a lead is known: no two leads of a workspace have the same." }),
+    name: t.exposeString("name", { nullable: true, description: "The person's name, if it is known." }),
+    niche: t.exposeString("niche", { nullable: true, description: "What the person is interested in, as one word or phrase, to choose leads by." }),
     triggers: t.stringList({
       description: "The triggers set on the lead now, in order.",
       resolve: ({ trigger }) => parseTriggers(trigger ?? ""),
@@ -53,7 +60,7 @@ LeadRef.implement({
       resolve: ({ id }, _args, context) => statesOf(context).load(id),
     }),
     attributes: t.expose("attributes", { type: "JSONObject", description: "What templates may use beside name and phone." }),
-    timeZone: t.expose("timeZone", { type: "TimeZone", nullable: true, description: "The lead's own zone; the workspace's where null." }),
+    timeZone: t.expose("timeZone", { type: "TimeZone", nullable: true, description: "The lead's own zone. Where null, that of the sequence holds, else the workspace's." }),
     preferredDevice: t.field({
       type: DeviceRef,
       nullable: true,
@@ -63,6 +70,7 @@ LeadRef.implement({
     consent: t.field({
       type: ConsentType,
       nullable: true,
+      description: "Where and when the person agreed. Null where that is not recorded.",
       resolve: ({ consentSource, consentAt }) => (consentSource !== null && consentAt ? { source: consentSource, at: consentAt } : null),
     }),
     optedOutAt: t.expose("optedOutAt", {
@@ -70,15 +78,21 @@ LeadRef.implement({
       nullable: true,
       description: "When this person opted out, if they did. Nothing is sent from then on.",
     }),
-    lastRepliedAt: t.expose("lastRepliedAt", { type: "DateTime", nullable: true }),
+    lastRepliedAt: t.expose("lastRepliedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When the person last wrote to one of the workspace's devices. Null where that never happened.",
+    }),
     enrollments: t.field({
       type: EnrollmentConnection,
+      description: "Its ways through sequences, open and ended, the newest first.",
       args: t.arg.connectionArgs(),
       resolve: ({ id }, args, context) => enrollmentsOfLead(context, id, args),
     }),
     flows: t.field({
       type: FlowConnection,
-      args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput }) },
+      description: "Messages to this person, of sequences and campaigns.",
+      args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }) },
       resolve: ({ id }, args, context) => flowsOfLead(context, id, args),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
@@ -106,7 +120,8 @@ builder.queryFields((t) => ({
   lead: t.field({
     type: LeadRef,
     nullable: true,
-    args: { id: t.arg.globalID({ for: LeadRef }), phone: t.arg({ type: "PhoneNumber" }) },
+    description: "The lead with this id or this number: give one of the two. Null where there is none.",
+    args: { id: t.arg.globalID({ for: LeadRef, description: "Which one; or give phone." }), phone: t.arg({ type: "PhoneNumber", description: "Its number; or give id." }) },
     resolve: async (_root, { id, phone }, { db }) => {
       if (id && phone == null) return id.id;
       if (id || phone == null) throw badUserInput("Give either `id` or `phone`.");
@@ -117,7 +132,8 @@ builder.queryFields((t) => ({
   }),
   leads: t.field({
     type: LeadConnection,
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: LeadFilterInput }), orderBy: t.arg({ type: LeadOrderInput }) },
+    description: "The workspace's leads.",
+    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: LeadFilterInput }), orderBy: t.arg({ type: LeadOrderInput, description: "The list's order; the oldest first where it is left out." }) },
     resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
       const order = leadOrder(orderBy?.field ?? "CREATED_AT", orderBy?.direction === "DESC");
       const wanted = leadFilterOf(filter);

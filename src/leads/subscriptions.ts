@@ -10,8 +10,8 @@ const LeadEventObject = builder.objectRef<LeadEvent>("LeadEvent").implement({
   description: "A lead opted out or in.",
   fields: (t) => ({
     cursor: t.expose("cursor", { type: "Cursor", description: "Pass it as `after` to go on from here." }),
-    at: t.expose("at", { type: "DateTime" }),
-    optedOut: t.boolean({ resolve: ({ status }) => status === "OPTED_OUT" }),
+    at: t.expose("at", { type: "DateTime", description: "When it was written down." }),
+    optedOut: t.boolean({ description: "True for an opt-out, false where the person agreed again.", resolve: ({ status }) => status === "OPTED_OUT" }),
     lead: t.field({ type: LeadRef, nullable: true, description: "Null once the lead is erased.", resolve: ({ leadId }) => leadId }),
   }),
 });

@@ -9,10 +9,10 @@ import { keepFile, resolveMedia } from "./resolve.ts";
 MediaRef.implement({
   description: "A file to be sent, and as what. It never changes: a step that is given another file has other media.",
   fields: (t) => ({
-    kind: t.expose("kind", { type: MediaKindEnum }),
+    kind: t.expose("kind", { type: MediaKindEnum, description: "As what it is sent." }),
     contentType: t.exposeString("contentType", { description: "By the file's content, such as image/jpeg." }),
     fileName: t.string({ nullable: true, description: "As the recipient sees it; only of a DOCUMENT.", resolve: ({ fileName }) => fileName || null }),
-    sizeBytes: t.exposeInt("sizeBytes"),
+    sizeBytes: t.exposeInt("sizeBytes", { description: "The size of the file, in bytes." }),
     path: t.string({ description: "Where it can be looked at, on this server and with a token, by GET.", resolve: ({ id }) => `/media/Media:${id}` }),
   }),
 });
@@ -20,7 +20,7 @@ MediaRef.implement({
 const CreateMediaInput = builder.inputType("CreateMediaInput", {
   description: "One of file and url.",
   fields: (t) => ({
-    file: t.field({ type: "File" }),
+    file: t.field({ type: "File", description: "The file itself, of at most 16 MB, as a part of a multipart request." }),
     url: t.string({ description: "http or https, on the public internet." }),
     kind: t.field({ type: MediaKindEnum, description: "By the file's content where it is left out: IMAGE, VIDEO, AUDIO or DOCUMENT." }),
     fileName: t.string({ description: "As the recipient of a document sees it; the file's own where it is left out." }),
@@ -28,7 +28,12 @@ const CreateMediaInput = builder.inputType("CreateMediaInput", {
 });
 
 const CreateMediaPayload = payloadType<string>("CreateMediaPayload", (t) => ({
-  media: t.field({ type: MediaRef, nullable: true, resolve: ({ value }) => value }),
+  media: t.field({
+    type: MediaRef,
+    nullable: true,
+    description: "What was kept, to be used in steps and campaigns by its id. Null where the call was refused.",
+    resolve: ({ value }) => value,
+  }),
 }));
 
 builder.mutationField("createMedia", (t) =>

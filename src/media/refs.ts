@@ -6,6 +6,7 @@ import { mediaById, type Media } from "./store.ts";
 export const MediaRef = nodeRef<Media>("Media", (ids, { db }) => mediaById(db, ids));
 
 export const MediaKindEnum = builder.enumType("MediaKind", {
+  description: "As what a file is sent.",
   values: {
     IMAGE: { description: "JPEG or PNG, up to 5 MB." },
     VIDEO: { description: "MP4 or 3GP, up to 16 MB." },

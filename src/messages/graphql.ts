@@ -9,8 +9,9 @@ import { previewTemplate, type TemplateLead } from "./render.ts";
 type Preview = { readonly text: string; readonly variants: number; readonly missing: readonly string[] };
 
 const MessagePreview = builder.objectRef<Preview>("MessagePreview").implement({
+  description: "A message as it would be sent.",
   fields: (t) => ({
-    text: t.exposeString("text"),
+    text: t.exposeString("text", { description: "The text, with the greeting where there is one." }),
     variants: t.exposeFloat("variants", { description: "How many different texts the template can give." }),
     missing: t.stringList({ description: "Placeholders that the lead has no value for.", resolve: ({ missing }) => [...missing] }),
   }),
@@ -23,8 +24,8 @@ builder.queryField("previewMessage", (t) =>
     type: MessagePreview,
     description: "Renders a template as it would be sent to that lead, without sending it.",
     args: {
-      text: t.arg.string({ required: true }),
-      leadId: t.arg.globalID({ for: LeadRef }),
+      text: t.arg.string({ required: true, description: "The template, of at most 4,096 characters." }),
+      leadId: t.arg.globalID({ for: LeadRef, description: "To whom it would be sent. Nobody in particular where it is left out: then its placeholders have no values." }),
       seed: t.arg.string({ description: "A flow's id, for the text that this flow will have. Each preview without one is another draw." }),
       sequenceId: t.arg.globalID({ for: SequenceRef, description: "As one of its messages: in its time zone, greeted and varied as it is set." }),
       greeting: t.arg.boolean({ description: "The sequence's where it is left out; without one: false." }),

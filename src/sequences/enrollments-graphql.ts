@@ -20,15 +20,16 @@ EnrollmentRef.implement({
   description: "One lead's way through one sequence.",
   fields: (t) => ({
     lead: t.field({ type: LeadRef, nullable: true, description: "Null once the lead is erased.", resolve: ({ leadId }) => leadId }),
-    sequence: t.field({ type: SequenceRef, resolve: ({ sequenceId }) => sequenceId }),
-    status: t.field({ type: EnrollmentStatusEnum, resolve: ({ status }) => status as EnrollmentStatus }),
+    sequence: t.field({ type: SequenceRef, description: "The sequence that the lead is enrolled in.", resolve: ({ sequenceId }) => sequenceId }),
+    status: t.field({ type: EnrollmentStatusEnum, description: "Whether it goes on, and how it ended.", resolve: ({ status }) => status as EnrollmentStatus }),
     stopReason: t.exposeString("stopReason", {
       nullable: true,
-      description: "Why it stopped: REPLIED, OPTED_OUT, OPERATOR, SEQUENCE_ARCHIVED, FLOW_FAILED.",
+      description: "Why it stopped: REPLIED, OPTED_OUT, NO_CONSENT, OPERATOR, SEQUENCE_ARCHIVED, ERASED or FLOW_FAILED. Null where it did not.",
     }),
     stopNote: t.exposeString("stopNote", { nullable: true, description: "What the operator who stopped it said." }),
     currentTrigger: t.string({
       nullable: true,
+      description: "The trigger of the step that it has come to; while branches have still to decide, of the step before. Null once it has ended.",
       resolve: async (enrollment, _args, context) => {
         const flow = await currentFlow(enrollment, context);
         // The loader says null for a step that was removed.
@@ -45,9 +46,13 @@ EnrollmentRef.implement({
         return flow && isWaiting(flow) ? flow.wallDueAt : null;
       },
     }),
-    flows: t.field({ type: [FlowRef], resolve: ({ id }, _args, context) => flowsOf(context).load(id) }),
+    flows: t.field({
+      type: [FlowRef],
+      description: "Its messages so far, the first step's first: later ones come into being one by one.",
+      resolve: ({ id }, _args, context) => flowsOf(context).load(id),
+    }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
-    finishedAt: t.expose("finishedAt", { type: "DateTime", nullable: true }),
+    finishedAt: t.expose("finishedAt", { type: "DateTime", nullable: true, description: "When it ended, completed or stopped. Null while it is open." }),
   }),
 });
 
@@ -55,6 +60,7 @@ builder.queryField("enrollment", (t) =>
   t.field({
     type: EnrollmentRef,
     nullable: true,
+    description: "The enrolment with this id. Null where there is none.",
     args: { id: t.arg.globalID({ required: true, for: EnrollmentRef }) },
     resolve: (_root, { id }) => id.id,
   }),
@@ -63,13 +69,13 @@ builder.queryField("enrollment", (t) =>
 const EnrollLeadsPayload = payloadType<EnrollCounts>("EnrollLeadsPayload", (t) => ({
   enrolled: t.int({ description: "Leads newly enrolled.", resolve: ({ value }) => value?.enrolled ?? 0 }),
   skipped: t.int({
-    description: "Leads left out, being in the sequence already, or opted out.",
+    description: "Leads left out: in the sequence already, opted out, or without a consent that is required.",
     resolve: ({ value }) => value?.skipped ?? 0,
   }),
 }));
 
 const EnrollmentPayload = payloadType<string>("EnrollmentPayload", (t) => ({
-  enrollment: t.field({ type: EnrollmentRef, nullable: true, resolve: ({ value }) => value }),
+  enrollment: t.field({ type: EnrollmentRef, nullable: true, description: "The enrolment as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
 }));
 
 builder.mutationFields((t) => {
@@ -77,11 +83,11 @@ builder.mutationFields((t) => {
   return {
     enrollLeads: t.field({
       type: EnrollLeadsPayload,
-      description: "With a limit, only so many of those that match: a way to start small.",
+      description: "Enrols those that match at the active sequence's first entry step, whatever their triggers, at most 100,000 at once. Nobody is enrolled twice at a time.",
       args: {
-        sequenceId: t.arg.globalID({ required: true, for: SequenceRef }),
-        filter: t.arg({ type: LeadFilterInput, required: true }),
-        limit: t.arg.int(),
+        sequenceId: t.arg.globalID({ required: true, for: SequenceRef, description: "The sequence to enrol them in. It must be active and without problems." }),
+        filter: t.arg({ type: LeadFilterInput, required: true, description: "Which leads; with {} all of the workspace." }),
+        limit: t.arg.int({ description: "Only so many of those that match, the oldest first, from 1 to 100,000: a way to start small." }),
         idempotencyKey: t.arg.string(),
       },
       resolve: (_root, { sequenceId, filter, limit, idempotencyKey }, { db, minStepDelayHours }) => {
@@ -92,16 +98,19 @@ builder.mutationFields((t) => {
     }),
     pauseEnrollment: t.field({
       type: EnrollmentPayload,
+      description: "Holds the lead's way through the sequence where it is, for all that is not attempted yet. resumeEnrollment lets it go on with the delay that remained.",
       args: ofEnrollment,
       resolve: (_root, { id }, { db }) => payload(pauseEnrollment(db, id.id)),
     }),
     resumeEnrollment: t.field({
       type: EnrollmentPayload,
+      description: "Lets a paused enrolment go on with the delay that remained.",
       args: ofEnrollment,
       resolve: (_root, { id }, { db }) => payload(resumeEnrollment(db, id.id)),
     }),
     stopEnrollment: t.field({
       type: EnrollmentPayload,
+      description: "Ends the lead's way through the sequence, for good, with the reason OPERATOR. What waits is skipped, and its trigger is taken off the lead; it can be enrolled anew.",
       args: { ...ofEnrollment, reason: t.arg.string({ description: "In your own words, at most 500 characters; kept as stopNote." }) },
       resolve: (_root, { id, reason }, { db }) => payload(stopEnrollment(db, id.id, reason ?? null)),
     }),

@@ -34,15 +34,16 @@ const enrollmentsOf = perParent<EnrollmentPageArgs, Slice<string>>(
 );
 
 const SequenceProgress = builder.objectRef<SequenceTotals>("SequenceProgress").implement({
+  description: "How many leads are in a sequence, and what became of its messages.",
   fields: (t) => ({
-    enrolled: t.exposeInt("enrolled"),
-    active: t.exposeInt("active"),
-    paused: t.exposeInt("paused"),
-    completed: t.exposeInt("completed"),
-    stopped: t.exposeInt("stopped"),
-    flowsSent: t.exposeInt("flowsSent"),
-    flowsFailed: t.exposeInt("flowsFailed"),
-    flowsWaiting: t.exposeInt("flowsWaiting"),
+    enrolled: t.exposeInt("enrolled", { description: "All enrolments that there have been; a lead that was enrolled anew counts again." }),
+    active: t.exposeInt("active", { description: "Enrolments that go on." }),
+    paused: t.exposeInt("paused", { description: "Enrolments that an operator has paused." }),
+    completed: t.exposeInt("completed", { description: "Enrolments that came to their end." }),
+    stopped: t.exposeInt("stopped", { description: "Enrolments that ended early: after a reply or an opt-out, by an operator, or for another reason." }),
+    flowsSent: t.exposeInt("flowsSent", { description: "Messages that were sent." }),
+    flowsFailed: t.exposeInt("flowsFailed", { description: "Messages that failed." }),
+    flowsWaiting: t.exposeInt("flowsWaiting", { description: "Messages that are the next of an open enrolment, and are not being attempted." }),
     percent: t.float({
       description: "Enrolments finished of all enrolled, 0 to 100.",
       resolve: ({ enrolled, completed, stopped }) => (100 * (completed + stopped)) / Math.max(enrolled, 1),
@@ -51,16 +52,17 @@ const SequenceProgress = builder.objectRef<SequenceTotals>("SequenceProgress").i
 });
 
 SequenceRef.implement({
+  description: "Messages that a lead gets one after the other, each some time after the one before.",
   fields: (t) => ({
-    name: t.exposeString("name"),
-    triggerPrefix: t.exposeString("triggerPrefix", { nullable: true }),
-    status: t.field({ type: SequenceStatusEnum, resolve: ({ status }) => status as SequenceStatus }),
+    name: t.exposeString("name", { description: "What it is called." }),
+    triggerPrefix: t.exposeString("triggerPrefix", { nullable: true, description: "What its triggers begin with: a note for people, which nothing is checked against." }),
+    status: t.field({ type: SequenceStatusEnum, description: "Whether it runs.", resolve: ({ status }) => status as SequenceStatus }),
     scheduleTime: t.expose("scheduleTime", {
       type: "LocalTime",
       nullable: true,
       description: "HH:MM at which its messages go out, within scheduleToleranceMinutes; any time where null.",
     }),
-    scheduleToleranceMinutes: t.exposeInt("scheduleToleranceMinutes"),
+    scheduleToleranceMinutes: t.exposeInt("scheduleToleranceMinutes", { description: "How long its messages go out from scheduleTime on, in minutes. What is not sent by then waits for the next day." }),
     timeZone: t.expose("timeZone", {
       type: "TimeZone",
       nullable: true,
@@ -68,10 +70,10 @@ SequenceRef.implement({
     }),
     minDelaySeconds: t.exposeInt("minDelaySeconds"),
     maxDelaySeconds: t.exposeInt("maxDelaySeconds"),
-    triggerDelayHours: t.exposeFloat("triggerDelayHours", { description: "The delay of steps that set none of their own." }),
-    startDelayMinutes: t.exposeInt("startDelayMinutes", { description: "From enrolment to the first message." }),
+    triggerDelayHours: t.exposeFloat("triggerDelayHours", { description: "How long after a step the next one is due, in hours, for steps that set none of their own." }),
+    startDelayMinutes: t.exposeInt("startDelayMinutes", { description: "From enrolment to the first message, in minutes." }),
     stopOnReply: t.exposeBoolean("stopOnReply", { description: "A lead that replies leaves it, once something of it has been sent." }),
-    onFailure: t.field({ type: FailurePolicyEnum, resolve: ({ onFailure }) => onFailure as "CONTINUE" | "STOP" }),
+    onFailure: t.field({ type: FailurePolicyEnum, description: "What becomes of a lead whose message failed.", resolve: ({ onFailure }) => onFailure as "CONTINUE" | "STOP" }),
     noDeviceGraceMinutes: t.exposeInt("noDeviceGraceMinutes", {
       description: "How long a flow waits when no device of the workspace could come back by itself; 0: it fails at once.",
     }),
@@ -85,11 +87,16 @@ SequenceRef.implement({
       description: "What keeps it from running; activateSequence refuses while there is any.",
       resolve: ({ id }, _args, context) => problemsOf(context).load(id),
     }),
-    steps: t.field({ type: [SequenceStepRef], resolve: ({ id }, _args, context) => stepsOf(context).load(id) }),
-    progress: t.field({ type: SequenceProgress, resolve: ({ id }, _args, context) => totalsOf(context).load(id) }),
+    steps: t.field({ type: [SequenceStepRef], description: "Its steps, by their day numbers.", resolve: ({ id }, _args, context) => stepsOf(context).load(id) }),
+    progress: t.field({
+      type: SequenceProgress,
+      description: "How many leads are in it, and what became of its messages.",
+      resolve: ({ id }, _args, context) => totalsOf(context).load(id),
+    }),
     enrollments: t.field({
       type: EnrollmentConnection,
-      args: { ...t.arg.connectionArgs(), status: t.arg({ type: [EnrollmentStatusEnum] }) },
+      description: "The ways of leads through it, open and ended, the newest first.",
+      args: { ...t.arg.connectionArgs(), status: t.arg({ type: [EnrollmentStatusEnum], description: "Only those in one of these states." }) },
       resolve: async ({ id }, { status, ...args }, context) => {
         const slice = await enrollmentsOf(context, id, { page: pageOf(args), status: status ?? null });
         return connection(slice, undefined, async () => ({ total: enrolledIn(await totalsOf(context).load(id), status), isExact: true }));
@@ -108,21 +115,22 @@ function enrolledIn(totals: SequenceTotals, status: readonly EnrollmentStatus[] 
 const resultsOf = perRequest<string, VariantResult[]>((ids, { db }) => variantResults(db, "step", ids));
 
 SequenceStepRef.implement({
+  description: "A message of a sequence, and where its leads go from there.",
   fields: (t) => ({
-    sequence: t.field({ type: SequenceRef, resolve: ({ sequenceId }) => sequenceId }),
-    dayNumber: t.exposeInt("dayNumber"),
+    sequence: t.field({ type: SequenceRef, description: "The sequence that it belongs to.", resolve: ({ sequenceId }) => sequenceId }),
+    dayNumber: t.exposeInt("dayNumber", { description: "Its place in the sequence, as people count it. Steps are listed by it; when a step is due is decided by the delays alone." }),
     trigger: t.exposeString("trigger", { description: "Unique in the workspace." }),
     nextTrigger: t.exposeString("nextTrigger", {
       nullable: true,
       description: "The trigger of the step that follows, in this sequence or another; the end where null.",
     }),
     triggerDelayHours: t.float({
-      description: "Hours from this step to the one that follows.",
+      description: "Hours from this step to the one that follows; the sequence's where it sets none of its own.",
       resolve: async ({ triggerDelayHours, sequenceId }, _args, context) =>
         triggerDelayHours ?? (await SequenceRef.getDataloader(context).load(sequenceId)).triggerDelayHours,
     }),
-    isEntryPoint: t.exposeBoolean("isEntryPoint"),
-    text: t.exposeString("messageText"),
+    isEntryPoint: t.exposeBoolean("isEntryPoint", { description: "Whether leads can begin here: its trigger on a lead enrols it." }),
+    text: t.exposeString("messageText", { description: "Its own text, as a template: {{name}} is filled in, and one of {Hi|Hello} chosen. Empty where its media go without one." }),
     media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
     branches: t.field({
       type: [StepBranch],
@@ -144,12 +152,14 @@ builder.queryFields((t) => ({
   sequence: t.field({
     type: SequenceRef,
     nullable: true,
+    description: "The sequence with this id. Null where there is none.",
     args: { id: t.arg.globalID({ required: true, for: SequenceRef }) },
     resolve: (_root, { id }) => id.id,
   }),
   sequences: t.field({
     type: SequenceConnection,
-    args: { ...t.arg.connectionArgs(), status: t.arg({ type: [SequenceStatusEnum] }) },
+    description: "The workspace's sequences, the oldest first.",
+    args: { ...t.arg.connectionArgs(), status: t.arg({ type: [SequenceStatusEnum], description: "Only those in one of these states." }) },
     resolve: async (_root, { status, ...args }, { db }) =>
       connection(await listSequences(db, status, pageOf(args)), undefined, () => countSequences(db, status)),
   }),

@@ -23,19 +23,21 @@ export const EnrollmentRef = nodeRef<Enrollment>("Enrollment", (ids, { db }) => 
 export const EnrollmentConnection = connectionType("Enrollment", EnrollmentRef, "estimated");
 
 export const BranchConditionEnum = builder.enumType("BranchCondition", {
+  description: "What must hold of a lead for a branch to be taken, looked at when its next message is due.",
   values: {
-    ATTRIBUTE_EQUALS: {},
-    NICHE_IN: {},
+    ATTRIBUTE_EQUALS: { description: "Has each of these attributes, with exactly this value." },
+    NICHE_IN: { description: "Is of one of these niches." },
     REPLIED_SINCE: { description: "Has replied since this step was sent." },
     READ: { description: "Has read this step's message." },
   } satisfies Record<BranchCondition, object>,
 });
 
 export const StepBranch = builder.objectRef<Branch>("StepBranch").implement({
+  description: "Another step than the next one, for leads of which a condition holds.",
   fields: (t) => ({
-    condition: t.field({ type: BranchConditionEnum, resolve: ({ condition }) => condition }),
+    condition: t.field({ type: BranchConditionEnum, description: "What must hold.", resolve: ({ condition }) => condition }),
     value: t.expose("value", { type: "JSONObject", nullable: true, description: 'For ATTRIBUTE_EQUALS {"city": "Ipoh"}; for NICHE_IN {"niches": ["fitness"]}.' }),
-    nextTrigger: t.exposeString("nextTrigger", { nullable: true, description: "The end where null." }),
+    nextTrigger: t.exposeString("nextTrigger", { nullable: true, description: "The trigger of the step that follows then. Null: the sequence ends there." }),
   }),
 });
 

@@ -4,52 +4,82 @@ type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
 export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** What must hold of a lead for a branch to be taken, looked at when its next message is due. */
 export type BranchCondition =
+  /** Has each of these attributes, with exactly this value. */
   | 'ATTRIBUTE_EQUALS'
+  /** Is of one of these niches. */
   | 'NICHE_IN'
   /** Has read this step's message. */
   | 'READ'
   /** Has replied since this step was sent. */
   | 'REPLIED_SINCE';
 
+/** A device to be made. */
 export type CreateDeviceInput = {
+  /** At most so many attempts in any 24 hours, from 1 to 100,000. */
   dailyLimit?: number;
+  /** At most so many attempts in any 60 minutes, from 1 to 100,000. */
   hourlyLimit?: number;
+  /** A value of your own, such as a UUID, of at most 200 characters. A repeat with the same key and the same input has no further effect, and gets the first answer again. */
   idempotencyKey?: string | null | undefined;
+  /** What it is called, in 1 to 200 characters. */
   name: string;
+  /** SIMULATOR only: what share of sends fails, 0 to 1; none where it is left out. */
   simulatedFailureRate?: number | null | undefined;
-  /** SIMULATOR only: how long a send takes, and what share of sends fails (0 to 1). */
+  /** SIMULATOR only: how long a send takes, in milliseconds, 0 to 600,000; 200 where it is left out. */
   simulatedLatencyMs?: number | null | undefined;
+  /** What it sends through. It cannot be changed later. */
   transport?: Transport;
 };
 
+/** A sequence to be made, as a draft. */
 export type CreateSequenceInput = {
+  /** Begin the message with a greeting for the recipient's time of day. */
   greeting?: boolean;
+  /** A value of your own, such as a UUID, of at most 200 characters. A repeat with the same key and the same input has no further effect, and gets the first answer again. */
   idempotencyKey?: string | null | undefined;
+  /** The longest pause of a device before one of these messages, in seconds, 0 to 86,400. */
   maxDelaySeconds?: number;
+  /** The shortest pause of a device before one of these messages, in seconds, 0 to 86,400; each pause is drawn between the two. */
   minDelaySeconds?: number;
+  /** What it is called, in 1 to 200 characters. */
   name: string;
+  /** How long a due message waits where no device of the workspace could come back by itself, in minutes, 0 to 525,600; at 0 it fails at once. */
   noDeviceGraceMinutes?: number;
+  /** What becomes of a lead whose message failed. */
   onFailure?: FailurePolicy;
+  /** The time of day from which its messages go out, for scheduleToleranceMinutes, in the lead's time zone. Null: at any time. */
   scheduleTime?: string | null | undefined;
+  /** How long its messages go out from scheduleTime on, in minutes, 1 to 1,440. What is not sent by then waits for the next day. */
   scheduleToleranceMinutes?: number;
+  /** From enrolment to the first message, in minutes, 0 to 525,600. */
   startDelayMinutes?: number;
+  /** Its steps, at most 500. They may also be added later, one by one. */
   steps?: Array<SequenceStepInput>;
+  /** Whether a lead that replies leaves it, once something of it has been attempted. */
   stopOnReply?: boolean;
+  /** The zone of scheduleTime, quiet hours and greetings for leads that have none of their own; the workspace's where it is left out. */
   timeZone?: string | null | undefined;
+  /** How long after a step the next one is due, in hours, for steps that set none of their own: at most 8,760, and at least what the server allows, usually 1. */
   triggerDelayHours?: number;
+  /** What its triggers begin with, of at most 100 characters: a note for people, which nothing is checked against. Null for none. */
   triggerPrefix?: string | null | undefined;
+  /** Vary punctuation and case, visibly, from message to message. */
   visibleVariation?: boolean;
 };
 
+/** Whether a device is connected. UNPAIRED, LOGGED_OUT, REPLACED and BANNED last until somebody does something; the others change by themselves. */
 export type DeviceStatus =
   /** WhatsApp has closed its account. */
   | 'BANNED'
+  /** On its way to be connected. */
   | 'CONNECTING'
   /** Unlinked on its phone or by logoutDevice. It has to be paired again. */
   | 'LOGGED_OUT'
   /** Disconnected; it comes back by itself. */
   | 'OFFLINE'
+  /** Connected: it sends, unless it is paused or at its limits. */
   | 'ONLINE'
   /** Its codes are being shown by devicePairing. */
   | 'PAIRING'
@@ -60,53 +90,84 @@ export type DeviceStatus =
   /** Nobody has linked it to an account yet. */
   | 'UNPAIRED';
 
+/** Whether an enrolment goes on, and how it ended. */
 export type EnrollmentStatus =
+  /** It goes on. While its sequence is paused, it stands still with it. */
   | 'ACTIVE'
+  /** The lead came to the end of the sequence, or went on into another one. */
   | 'COMPLETED'
+  /** Held by an operator until resumeEnrollment. */
   | 'PAUSED'
+  /** It ended early; stopReason says why. */
   | 'STOPPED';
 
 /** What becomes of a lead whose flow failed. */
 export type FailurePolicy =
+  /** It goes on to the next step. */
   | 'CONTINUE'
+  /** Its enrolment stops, with FLOW_FAILED. */
   | 'STOP';
 
+/** What happened to a flow. */
 export type FlowEventType =
+  /** It came into being, and waits to be due. */
   | 'FLOW_ACTIVATED'
+  /** It was cancelled, by an operator or because it was of no use any more. */
   | 'FLOW_CANCELLED'
+  /** It reached the recipient's phone. */
   | 'FLOW_DELIVERED'
+  /** It could not be sent, or nobody knows whether it was. */
   | 'FLOW_FAILED'
+  /** It was read. */
   | 'FLOW_READ'
+  /** WhatsApp took it; or it turned out so after it had been taken for failed (OUTCOME_UNKNOWN). */
   | 'FLOW_SENT'
+  /** A rule said no. */
   | 'FLOW_SKIPPED';
 
 /** All given conditions hold. */
 export type LeadFilter = {
   /** Attributes equal to these values. */
   attributes?: Record<string, unknown> | null | undefined;
+  /** Made later than this time. */
   createdAfter?: string | null | undefined;
+  /** Made before this time. */
   createdBefore?: string | null | undefined;
   /** With sequenceId: enrolled there in one of these states. */
   enrollmentStatus?: Array<EnrollmentStatus> | null | undefined;
+  /** Whether a consent is recorded. */
   hasConsent?: boolean | null | undefined;
+  /** Whether the person has ever written to one of the workspace's devices. */
   hasReplied?: boolean | null | undefined;
+  /** These leads, at most 1,000. */
   ids?: Array<string | number> | null | undefined;
+  /** Leads that this import was the last one to write. */
   importId?: string | number | null | undefined;
+  /** Of one of these niches, at most 1,000, spelt exactly so. */
   niche?: Array<string> | null | undefined;
+  /** Whether the person has opted out. */
   optedOut?: boolean | null | undefined;
+  /** Leads with these numbers, at most 1,000. */
   phones?: Array<string> | null | undefined;
+  /** Leads for which this device is set as the preferred one. */
   preferredDeviceId?: string | number | null | undefined;
-  /** Part of the name or the number. */
+  /** Part of the name, in any case, or of the number, from three digits on. */
   search?: string | null | undefined;
+  /** Enrolled in this sequence, now or before; enrollmentStatus narrows it down. */
   sequenceId?: string | number | null | undefined;
   /** Leads that have this trigger now. */
   trigger?: string | null | undefined;
 };
 
+/** Whether an import is running, and how it ended. What was imported stays, whichever it is. */
 export type LeadImportStatus =
+  /** Ended by cancelLeadImport. */
   | 'CANCELLED'
+  /** The file was read to its end. Rows may have been rejected. */
   | 'COMPLETED'
+  /** It could not be read to its end: the file broke off or is broken, or the server ended. */
   | 'FAILED'
+  /** Its rows are being read. */
   | 'RUNNING';
 
 /** By url or mediaId. A file is fetched when this is saved, and sent as it was then. */
@@ -121,6 +182,7 @@ export type MediaInput = {
   url?: string | null | undefined;
 };
 
+/** As what a file is sent. */
 export type MediaKind =
   /** MP3, M4A, AAC, AMR, or Ogg with Opus, up to 16 MB. WhatsApp shows no text with it. */
   | 'AUDIO'
@@ -133,60 +195,83 @@ export type MediaKind =
   /** Ogg with Opus, up to 16 MB, shown as if it had been spoken. WhatsApp shows no text with it. */
   | 'VOICE_NOTE';
 
+/** A text that stands in for a message's own for a share of the leads. */
 export type MessageVariantInput = {
   /** What its results are counted under; unique in its message. */
   name: string;
   /** Percent of the leads, 1 to 100. What all variants leave gets the message's own text. */
   share: number;
+  /** A template of at most 4,096 characters: {{name}} is filled in, and one of {Hi|Hello} chosen. */
   text: string;
 };
 
+/** Whether a sequence runs. */
 export type SequenceStatus =
+  /** It enrols leads and sends. One that SQL has made active, and that has problems, enrols nobody. */
   | 'ACTIVE'
+  /** Ended, for good. */
   | 'ARCHIVED'
+  /** Not activated yet: it may be incomplete, and enrols nobody. */
   | 'DRAFT'
+  /** Held by an operator until activateSequence: it enrols nobody, and sends nothing. */
   | 'PAUSED';
 
+/** A step to be made or, in a sequence's list of steps, kept or changed. */
 export type SequenceStepInput = {
   /** At most 10. */
   branches?: Array<StepBranchInput>;
+  /** Its place in the sequence, as people count it, 1 to 3,650. Steps are listed by it; when a step is due is decided by the delays alone. */
   dayNumber: number;
   /** Keeps a step's identity when a sequence's list of steps is replaced. */
   id?: string | number | null | undefined;
+  /** Whether leads can begin here: its trigger on a lead enrols it. */
   isEntryPoint?: boolean;
   /** Sent with the text. */
   media?: MediaInput | null | undefined;
+  /** The trigger of the step that follows, in this sequence or another. Null: the sequence ends here. */
   nextTrigger?: string | null | undefined;
   /** With media its caption, which may be empty. */
   text: string;
+  /** A word of its own, of at most 100 characters without blanks or commas: no two steps of a workspace have the same. Set on a lead, that of an entry step enrols it. */
   trigger: string;
-  /** The sequence's where it is left out. */
+  /** Hours from this step to the one that follows, at most 8,760, and at least what the server allows, usually 1. The sequence's where it is left out. */
   triggerDelayHours?: number | null | undefined;
   /** Texts that stand in for the step's own, each for a share of the leads. At most 10. */
   variants?: Array<MessageVariantInput>;
 };
 
+/** Another step than the next one, for leads of which a condition holds. */
 export type StepBranchInput = {
+  /** What must hold. No two branches of a step have the same. */
   condition: BranchCondition;
-  /** The end where it is left out. */
+  /** The trigger of the step that follows then. The sequence ends there where it is left out. */
   nextTrigger?: string | null | undefined;
+  /** For ATTRIBUTE_EQUALS {"city": "Ipoh"}, for NICHE_IN {"niches": ["fitness"]}, of at most 50 values; for the others nothing. */
   value?: Record<string, unknown> | null | undefined;
 };
 
+/** What a device sends through. */
 export type Transport =
   /** Sends nothing: resolves with a set latency and failure rate. For trials, load tests and demos. */
   | 'SIMULATOR'
+  /** A WhatsApp account that the device is linked to. */
   | 'WHATSAPP';
 
+/** The kind of mistake, for programs. */
 export type UserErrorCode =
+  /** It does not go with something else, such as an active sequence; or its idempotencyKey was used with another input. */
   | 'CONFLICT'
+  /** A value is wrong; the message says what would be right. */
   | 'INVALID'
   /** The object's present state does not allow it (launching a campaign that is running, say). */
   | 'INVALID_STATE'
+  /** It is too much: too many values, too long, or too large. */
   | 'LIMIT_EXCEEDED'
+  /** Nothing of the workspace has this id, number or name. */
   | 'NOT_FOUND'
   /** The recipient has opted out. */
   | 'SUPPRESSED'
+  /** Another one has this number or trigger already. */
   | 'TAKEN';
 
 export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;

@@ -1,6 +1,7 @@
 import { flowsOfCampaign, FlowConnection, FlowFilterInput, FlowOrderInput } from "../flows/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, pageOf } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { MediaRef } from "../media/refs.ts";
@@ -13,7 +14,14 @@ import { CAMPAIGN_ORDER, campaignsById, campaignTotals, countCampaigns, listCamp
 import { CampaignRef } from "./refs.ts";
 import { CAMPAIGN_STATUSES, type CampaignStatus } from "./states.ts";
 
-const CampaignStatusEnum = builder.enumType("CampaignStatus", { values: CAMPAIGN_STATUSES });
+const CampaignStatusEnum = describedEnum("CampaignStatus", "Where a campaign is in its life.", CAMPAIGN_STATUSES, {
+  DRAFT: "Not launched yet: it can be changed, tried and deleted.",
+  SCHEDULED: "Launched, with its audience fixed; it begins by itself at startAt.",
+  RUNNING: "It sends, as devices can take it.",
+  PAUSED: "Held by an operator until resumeCampaign.",
+  COMPLETED: "Nobody of its audience waits any more. A retry of one of its messages makes it RUNNING again.",
+  CANCELLED: "Ended by an operator, for good.",
+});
 
 const totalsOf = perRequest<string, CampaignTotals>((ids, { db }) => campaignTotals(db, ids));
 const resultsOf = perRequest<string, VariantResult[]>((ids, { db }) => variantResults(db, "campaign", ids));

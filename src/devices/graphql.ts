@@ -123,7 +123,12 @@ const DeviceFilter = builder.inputType("DeviceFilter", {
 });
 
 const DeviceOrderField = builder.enumType("DeviceOrderField", {
-  values: ["NAME", "MESSAGES_HOUR", "MESSAGES_TODAY", "STATUS_CHANGED_AT"] as const,
+  values: {
+    NAME: { description: "Its name." },
+    MESSAGES_HOUR: { description: "Messages attempted in the last 60 minutes." },
+    MESSAGES_TODAY: { description: "Messages attempted in the last 24 hours." },
+    STATUS_CHANGED_AT: { description: "Since when it is in its status." },
+  } as const,
 });
 
 const DeviceOrder = builder.inputType("DeviceOrder", {

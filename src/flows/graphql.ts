@@ -2,6 +2,7 @@ import { CampaignRef } from "../campaigns/refs.ts";
 import { DeviceRef } from "../devices/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { connection } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { LeadRef } from "../leads/refs.ts";
 import { MediaRef } from "../media/refs.ts";
@@ -12,7 +13,15 @@ import { flowSituations } from "./situations.ts";
 import { FLOW_SKIP_REASONS, type FlowFailureCode, type FlowSkipReason, type FlowStatus } from "./states.ts";
 import { flowWaits, type FlowWait, type Situation } from "./waiting.ts";
 
-const FlowSkipReasonEnum = builder.enumType("FlowSkipReason", { values: FLOW_SKIP_REASONS });
+const FlowSkipReasonEnum = describedEnum("FlowSkipReason", "Why a flow was skipped.", FLOW_SKIP_REASONS, {
+  OPTED_OUT: "The person has opted out.",
+  REPLIED: "The person wrote back, and the sequence stops on a reply.",
+  NO_CONSENT: "The workspace wants a recorded consent, and the lead has none.",
+  OPERATOR: "An operator stopped the lead's enrolment.",
+  STEP_REMOVED: "Its step was removed from the sequence; the lead has gone on to the one that follows.",
+  SEQUENCE_ARCHIVED: "Its sequence was archived.",
+  ERASED: "The lead was erased.",
+});
 
 const FlowFailure = builder.objectRef<{ readonly code: FlowFailureCode; readonly message: string }>("FlowFailure").implement({
   description: "Why a flow failed.",

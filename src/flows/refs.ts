@@ -61,7 +61,14 @@ export const FlowFilterInput = builder.inputType("FlowFilter", {
   }),
 });
 
-const FlowOrderFieldEnum = builder.enumType("FlowOrderField", { values: ["CREATED_AT", "DUE_AT", "SENT_AT", "FAILED_AT"] as const });
+const FlowOrderFieldEnum = builder.enumType("FlowOrderField", {
+  values: {
+    CREATED_AT: { description: "When it was made." },
+    DUE_AT: { description: "When it is due." },
+    SENT_AT: { description: "When it was sent. What was not sent comes before all that was." },
+    FAILED_AT: { description: "When it failed. What has not failed comes before all that has." },
+  } as const,
+});
 
 export const FlowOrderInput = builder.inputType("FlowOrder", {
   fields: (t) => ({

@@ -1,9 +1,16 @@
 import { builder } from "../graphql/builder.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { FlowFilterInput, flowFilterOf } from "./refs.ts";
 import { flowStats, type FlowStats, spanProblem, STATS_GROUPS } from "./stats.ts";
 
-const FlowStatsGroupEnum = builder.enumType("FlowStatsGroup", { values: STATS_GROUPS });
+const FlowStatsGroupEnum = describedEnum("FlowStatsGroup", "What flows are counted by.", STATS_GROUPS, {
+  TIME: "Each bucket of so many seconds, in order, those without anything too.",
+  SEQUENCE: "Each sequence, the one with the most first; campaigns' messages are left out.",
+  CAMPAIGN: "Each campaign, the one with the most first; sequences' messages are left out.",
+  DEVICE: "Each device, the one with the most first; what was not attempted is left out.",
+  FAILURE_CODE: "Each reason of failures, the most frequent first. Only failures are counted.",
+});
 
 const FlowStatsType = builder.objectRef<FlowStats>("FlowStats").implement({
   description: "Counts of flows by outcome, in one group. What was taken for failed and arrived after all counts as both.",

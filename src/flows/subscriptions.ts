@@ -4,10 +4,19 @@ import type { DeviceStatus } from "../devices/service.ts";
 import { FLOW_EVENT_TYPES, type FlowEventType, type LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
 import type { ApiContext } from "../graphql/context.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { SequenceRef } from "../sequences/refs.ts";
 import { FlowRef } from "./refs.ts";
 
-const FlowEventTypeEnum = builder.enumType("FlowEventType", { values: FLOW_EVENT_TYPES });
+const FlowEventTypeEnum = describedEnum("FlowEventType", "What happened to a flow.", FLOW_EVENT_TYPES, {
+  FLOW_ACTIVATED: "It came into being, and waits to be due.",
+  FLOW_SENT: "WhatsApp took it; or it turned out so after it had been taken for failed (OUTCOME_UNKNOWN).",
+  FLOW_DELIVERED: "It reached the recipient's phone.",
+  FLOW_READ: "It was read.",
+  FLOW_FAILED: "It could not be sent, or nobody knows whether it was.",
+  FLOW_SKIPPED: "A rule said no.",
+  FLOW_CANCELLED: "It was cancelled, by an operator or because it was of no use any more.",
+});
 
 type FlowEvent = LoggedEvent & { readonly type: FlowEventType; readonly flowId: string };
 type DeviceEvent = LoggedEvent & { readonly deviceId: string };
@@ -66,9 +75,9 @@ const followFlows = (context: ApiContext, types: readonly FlowEventType[], { aft
 builder.subscriptionFields((t) => {
   const args = {
     after: t.arg({ type: "Cursor" }),
-    sequenceId: t.arg.globalID({ for: SequenceRef }),
-    campaignId: t.arg.globalID({ for: CampaignRef }),
-    deviceId: t.arg.globalID({ for: DeviceRef }),
+    sequenceId: t.arg.globalID({ for: SequenceRef, description: "Only of this sequence." }),
+    campaignId: t.arg.globalID({ for: CampaignRef, description: "Only of this campaign, its tests included." }),
+    deviceId: t.arg.globalID({ for: DeviceRef, description: "Only what this device has attempted." }),
   };
   return {
     flowEvents: t.field({

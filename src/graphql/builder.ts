@@ -40,15 +40,22 @@ export const builder = new SchemaBuilder<{
     encodeGlobalID: (typename, id) => `${typename}:${id}`,
     decodeGlobalID: decodeId,
     cursorType: "String",
-    nodeTypeOptions: {},
-    pageInfoTypeOptions: {},
+    nodeTypeOptions: { description: "What has an id of its own, by which `node` finds it." },
+    pageInfoTypeOptions: { description: "Where a page stands in its list." },
+    hasNextPageFieldOptions: { description: "Whether there are more rows behind this page." },
+    hasPreviousPageFieldOptions: { description: "Whether there are more rows before this page." },
+    startCursorFieldOptions: { description: "The cursor of its first row, for `before`. Null where it has no rows." },
+    endCursorFieldOptions: { description: "The cursor of its last row, for `after`. Null where it has no rows." },
     nodeQueryOptions: {
+      description: "The object with this id, of whichever type. Null where there is none.",
       resolve: (_root, { id }, _context, info, resolveNode) => {
         assertNodeType(id.typename, info.schema.getType(id.typename));
         return resolveNode(id);
       },
     },
     nodesQueryOptions: {
+      description: "The objects with these ids, at most 100, in their order; null for each that is not there.",
+      args: { ids: { description: "Which ones." } },
       resolve: (_root, { ids }, _context, info, resolveNodes) => {
         if (ids.length > 100) throw badUserInput(`nodes takes at most 100 ids at once, not ${ids.length}.`);
         for (const id of ids) assertNodeType(id.typename, info.schema.getType(id.typename));
@@ -80,6 +87,6 @@ function assertNodeType(typename: string, type: unknown): void {
     throw badUserInput(`There is no type "${typename}" that has ids. An id looks like Lead:0198c7e2-5d4f-7cc1-a5a5-0123456789ab.`);
 }
 
-builder.queryType({ authScopes: { read: true } });
-builder.mutationType({ authScopes: { manage: true } });
-builder.subscriptionType({ authScopes: { read: true } });
+builder.queryType({ description: "What can be read of the workspace. Needs READ.", authScopes: { read: true } });
+builder.mutationType({ description: "Changes of the workspace. Each needs MANAGE, unless its description names another scope.", authScopes: { manage: true } });
+builder.subscriptionType({ description: "What happens in the workspace, as it happens: over WebSocket, or as server-sent events. Each needs READ, unless its description names another scope.", authScopes: { read: true } });

@@ -47,4 +47,10 @@ builder.scalarType("File", {
   parseValue: parseFile,
 });
 
-export const OrderDirectionEnum = builder.enumType("OrderDirection", { description: "Which end of a list comes first.", values: ["ASC", "DESC"] as const });
+export const OrderDirectionEnum = builder.enumType("OrderDirection", {
+  description: "Which end of a list comes first.",
+  values: {
+    ASC: { description: "The smallest, the earliest, or the first by the alphabet." },
+    DESC: { description: "The largest, the latest, or the last by the alphabet." },
+  } as const,
+});

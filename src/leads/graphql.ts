@@ -2,6 +2,7 @@ import { DeviceRef } from "../devices/refs.ts";
 import { flowsOfLead, FlowConnection, FlowFilterInput, FlowOrderInput } from "../flows/refs.ts";
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, pageOf } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
@@ -14,7 +15,15 @@ import { LeadFilterInput, leadFilterOf, LeadRef } from "./refs.ts";
 import { TRIGGER_STATE_KINDS, triggerStates, type TriggerState } from "./trigger-states.ts";
 import { parseTriggers } from "./triggers.ts";
 
-const TriggerStateKind = builder.enumType("TriggerStateKind", { values: TRIGGER_STATE_KINDS });
+const TriggerStateKind = describedEnum("TriggerStateKind", "What became of a trigger that is set on a lead, or why nothing did.", TRIGGER_STATE_KINDS, {
+  QUEUED: "It enrols the lead within the next cycle, or once a change of its sequence is checked.",
+  ENROLLED: "The lead is in its sequence now, by this trigger or another one. When the enrolment ends, its trigger is taken off.",
+  NO_SUCH_STEP: "No step has this trigger. Once an entry step has it, the lead is enrolled by itself.",
+  NOT_ENTRY_POINT: "The step with this trigger is no entry point.",
+  SEQUENCE_NOT_ACTIVE: "Its sequence is a draft, paused or archived, or enrols nobody until its problems are mended.",
+  OPTED_OUT: "The person has opted out. optInLead enrols them, once they have agreed again.",
+  NO_CONSENT: "The workspace wants a recorded consent, and the lead has none. Once it is recorded, the lead is enrolled by itself.",
+});
 
 const TriggerStateType = builder.objectRef<TriggerState>("TriggerState").implement({
   description: "What became of a trigger that is set on a lead.",
@@ -101,7 +110,11 @@ LeadRef.implement({
 
 const LeadConnection = connectionType("Lead", LeadRef, "estimated");
 
-const LeadOrderField = builder.enumType("LeadOrderField", { values: LEAD_ORDERS });
+const LeadOrderField = describedEnum("LeadOrderField", "What leads can be ordered by.", LEAD_ORDERS, {
+  CREATED_AT: "When it was made.",
+  NAME: "Its name. Who has none comes before all who have.",
+  LAST_REPLIED_AT: "When the person last wrote back. Who never did comes before all who have.",
+});
 
 const LeadOrderInput = builder.inputType("LeadOrder", {
   fields: (t) => ({

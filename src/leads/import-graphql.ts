@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { perParent } from "../graphql/loaders.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
@@ -9,7 +10,12 @@ import { IMPORT_ORDER, listImports, listRejects, REJECT_ORDER, type LeadImportRe
 import { ConsentInput } from "./mutations.ts";
 import { LeadImportRef } from "./refs.ts";
 
-const LeadImportStatus = builder.enumType("LeadImportStatus", { values: IMPORT_STATUSES });
+const LeadImportStatus = describedEnum("LeadImportStatus", "Whether an import is running, and how it ended. What was imported stays, whichever it is.", IMPORT_STATUSES, {
+  RUNNING: "Its rows are being read.",
+  COMPLETED: "The file was read to its end. Rows may have been rejected.",
+  FAILED: "It could not be read to its end: the file broke off or is broken, or the server ended.",
+  CANCELLED: "Ended by cancelLeadImport.",
+});
 
 const LeadImportRejectType = builder.objectRef<LeadImportReject>("LeadImportReject").implement({
   description: "A row that was wrong, and why.",

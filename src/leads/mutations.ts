@@ -1,5 +1,6 @@
 import { DeviceRef } from "../devices/refs.ts";
 import { builder } from "../graphql/builder.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
 import { eraseLead } from "./erase.ts";
 import { optInLead, optOutLead } from "./opt-out.ts";
@@ -50,6 +51,8 @@ const LeadPayload = payloadType<string>("LeadPayload", (t) => ({
   lead: t.field({ type: LeadRef, nullable: true, description: "The lead as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
 }));
 
+const ROW_BY_ROW = "What the caller has to mend, row by row: a row with an error was not written, the others were.";
+
 const UpsertLeadsPayload = payloadType<UpsertedLeads>("UpsertLeadsPayload", (t) => ({
   leads: t.field({
     type: [LeadRef],
@@ -59,9 +62,13 @@ const UpsertLeadsPayload = payloadType<UpsertedLeads>("UpsertLeadsPayload", (t) 
   }),
   created: t.int({ description: "How many leads were made.", resolve: ({ value }) => value?.created ?? 0 }),
   updated: t.int({ description: "Rows of leads that were there already, also where an earlier row of the call had made them.", resolve: ({ value }) => value?.updated ?? 0 }),
-}));
+}), ROW_BY_ROW);
 
-const TriggerModeEnum = builder.enumType("TriggerMode", { values: TRIGGER_MODES });
+const TriggerModeEnum = describedEnum("TriggerMode", "What is done with triggers that are given.", TRIGGER_MODES, {
+  SET: "They take the place of those that the lead has.",
+  ADD: "They are added to those that the lead has.",
+  REMOVE: "They are taken off the lead; others stay.",
+});
 
 const SetLeadTriggersPayload = payloadType<{ affected: number }>("SetLeadTriggersPayload", (t) => ({
   affected: t.int({ description: "How many leads were changed.", resolve: ({ value }) => value?.affected ?? 0 }),

@@ -1,5 +1,6 @@
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { perParent, perRequest } from "../graphql/loaders.ts";
 import { badUserInput } from "../graphql/errors.ts";
 import { UserErrorType } from "../graphql/payload.ts";
@@ -23,7 +24,12 @@ import { followSequence } from "./progress.ts";
 import { EnrollmentConnection, EnrollmentStatusEnum, FailurePolicyEnum, SequenceRef, SequenceStepRef, StepBranch } from "./refs.ts";
 import { problemsOfSequences } from "./service.ts";
 
-const SequenceStatusEnum = builder.enumType("SequenceStatus", { values: SEQUENCE_STATUSES });
+const SequenceStatusEnum = describedEnum("SequenceStatus", "Whether a sequence runs.", SEQUENCE_STATUSES, {
+  DRAFT: "Not activated yet: it may be incomplete, and enrols nobody.",
+  ACTIVE: "It enrols leads and sends. One that SQL has made active, and that has problems, enrols nobody.",
+  PAUSED: "Held by an operator until activateSequence: it enrols nobody, and sends nothing.",
+  ARCHIVED: "Ended, for good.",
+});
 
 const stepsOf = perRequest<string, SequenceStep[]>((ids, { db }) => stepsOfSequences(db, ids));
 const problemsOf = perRequest<string, UserError[]>((ids, { db, minStepDelayHours }) => problemsOfSequences(db, ids, minStepDelayHours));

@@ -1,6 +1,7 @@
 import { builder } from "../graphql/builder.ts";
 import { connection, connectionType, emptySlice, pageOf, type Slice } from "../graphql/connections.ts";
 import type { ApiContext } from "../graphql/context.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { perParent, perRequest } from "../graphql/loaders.ts";
 import { nodeRef } from "../graphql/node.ts";
 import {
@@ -43,10 +44,18 @@ export const StepBranch = builder.objectRef<Branch>("StepBranch").implement({
 
 export const FailurePolicyEnum = builder.enumType("FailurePolicy", {
   description: "What becomes of a lead whose flow failed.",
-  values: ["CONTINUE", "STOP"] as const,
+  values: {
+    CONTINUE: { description: "It goes on to the next step." },
+    STOP: { description: "Its enrolment stops, with FLOW_FAILED." },
+  } as const,
 });
 
-export const EnrollmentStatusEnum = builder.enumType("EnrollmentStatus", { values: ENROLLMENT_STATUSES });
+export const EnrollmentStatusEnum = describedEnum("EnrollmentStatus", "Whether an enrolment goes on, and how it ended.", ENROLLMENT_STATUSES, {
+  ACTIVE: "It goes on. While its sequence is paused, it stands still with it.",
+  PAUSED: "Held by an operator until resumeEnrollment.",
+  COMPLETED: "The lead came to the end of the sequence, or went on into another one.",
+  STOPPED: "It ended early; stopReason says why.",
+});
 
 const pagesOfLeads = perParent<EnrollmentPageArgs, Slice<string>>((ids, args, { db }) => enrollmentPagesOfLeads(db, ids, args), emptySlice);
 

@@ -220,7 +220,7 @@ export type SequenceStatus =
 export type SequenceStepInput = {
   /** At most 10. */
   branches?: Array<StepBranchInput>;
-  /** Its place in the sequence, as people count it, 1 to 3,650. Steps are listed by it; when a step is due is decided by the delays alone. */
+  /** Its place in the sequence, as people count it, 1 to 3,650. Steps are listed by it; when a step is due, the delays and the time of day decide. */
   dayNumber: number;
   /** Keeps a step's identity when a sequence's list of steps is replaced. */
   id?: string | number | null | undefined;

@@ -19,12 +19,18 @@ export const TokenScopeEnum = builder.enumType("TokenScope", {
 
 const QuietHoursType = builder.objectRef<QuietHours>("QuietHours").implement({
   description: "Hours in which nobody is written to, by the clock of each recipient's own time zone.",
-  fields: (t) => ({ start: t.expose("start", { type: "LocalTime", description: "When they begin." }), end: t.expose("end", { type: "LocalTime", description: "When they end. Where it is before the start, they last over midnight." }) }),
+  fields: (t) => ({
+    start: t.expose("start", { type: "LocalTime", description: "When they begin." }),
+    end: t.expose("end", { type: "LocalTime", description: "When they end. Where it is before the start, they last over midnight." }),
+  }),
 });
 
 const FrequencyCapType = builder.objectRef<FrequencyCap>("FrequencyCap").implement({
   description: "How many messages one person may get in how many hours.",
-  fields: (t) => ({ messages: t.exposeInt("messages", { description: "At most so many messages." }), hours: t.exposeInt("hours", { description: "In any so many hours." }) }),
+  fields: (t) => ({
+    messages: t.exposeInt("messages", { description: "At most so many messages." }),
+    hours: t.exposeInt("hours", { description: "In any so many hours." }),
+  }),
 });
 
 const GreetingType = builder.objectRef<Greeting>("Greeting").implement({
@@ -100,25 +106,43 @@ const Viewer = builder.objectRef<Access>("Viewer").implement({
   }),
 });
 
-builder.queryField("viewer", (t) => t.field({
-  type: Viewer,
-  description: "Who calls: the token that the request was made with, and its workspace.",
-  resolve: (_root, _args, { access }) => access,
-}));
+builder.queryField("viewer", (t) =>
+  t.field({
+    type: Viewer,
+    description: "Who calls: the token that the request was made with, and its workspace.",
+    resolve: (_root, _args, { access }) => access,
+  }),
+);
 
 const QuietHoursInput = builder.inputType("QuietHoursInput", {
   description: "Hours in which nobody is written to, by the clock of each recipient's own time zone.",
-  fields: (t) => ({ start: t.field({ type: "LocalTime", required: true, description: "When they begin." }), end: t.field({ type: "LocalTime", required: true, description: "When they end; it must differ from the start. Where it is before the start, they last over midnight." }) }),
+  fields: (t) => ({
+    start: t.field({ type: "LocalTime", required: true, description: "When they begin." }),
+    end: t.field({
+      type: "LocalTime",
+      required: true,
+      description: "When they end; it must differ from the start. Where it is before the start, they last over midnight.",
+    }),
+  }),
 });
 
 const FrequencyCapInput = builder.inputType("FrequencyCapInput", {
   description: "How many messages one person may get in how many hours.",
-  fields: (t) => ({ messages: t.int({ required: true, description: "At most so many messages, from 1 to 100." }), hours: t.int({ required: true, description: "In any so many hours, from 1 to 8,760." }) }),
+  fields: (t) => ({
+    messages: t.int({ required: true, description: "At most so many messages, from 1 to 100." }),
+    hours: t.int({ required: true, description: "In any so many hours, from 1 to 8,760." }),
+  }),
 });
 
 const GreetingInput = builder.inputType("GreetingInput", {
   description: "Templates for greetings from this time of the recipient's day on; no two begin at the same.",
-  fields: (t) => ({ from: t.field({ type: "LocalTime", required: true, description: "From this time of the recipient's day on, until the next greeting begins." }), templates: t.stringList({ required: true, description: "1 to 20 templates, such as 'Selamat pagi {{name}}', of at most 200 characters each. One is drawn for each message." }) }),
+  fields: (t) => ({
+    from: t.field({ type: "LocalTime", required: true, description: "From this time of the recipient's day on, until the next greeting begins." }),
+    templates: t.stringList({
+      required: true,
+      description: "1 to 20 templates, such as 'Selamat pagi {{name}}', of at most 200 characters each. One is drawn for each message.",
+    }),
+  }),
 });
 
 const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
@@ -150,7 +174,12 @@ const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
 });
 
 const WorkspacePayload = payloadType<string>("WorkspacePayload", (t) => ({
-  workspace: t.field({ type: WorkspaceRef, nullable: true, description: "The workspace as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
+  workspace: t.field({
+    type: WorkspaceRef,
+    nullable: true,
+    description: "The workspace as it is now. Null where the call was refused.",
+    resolve: ({ value }) => value,
+  }),
 }));
 
 builder.mutationField("updateWorkspace", (t) =>

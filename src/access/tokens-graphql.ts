@@ -40,7 +40,12 @@ const CreateWorkspaceInput = builder.inputType("CreateWorkspaceInput", {
   description: "A workspace to be made.",
   fields: (t) => ({
     name: t.string({ required: true, description: "1 to 200 characters." }),
-    timeZone: t.field({ type: "TimeZone", required: true, defaultValue: "Asia/Kuala_Lumpur", description: "The zone of leads and sequences that have none of their own." }),
+    timeZone: t.field({
+      type: "TimeZone",
+      required: true,
+      defaultValue: "Asia/Kuala_Lumpur",
+      description: "The zone of leads and sequences that have none of their own.",
+    }),
     defaultCountry: t.string({ required: true, defaultValue: "MY", description: "ISO 3166-1 alpha-2: how national phone numbers are read." }),
   }),
 });

@@ -56,7 +56,9 @@ CampaignRef.implement({
   fields: (t) => ({
     name: t.exposeString("name", { description: "What it is called." }),
     status: t.field({ type: CampaignStatusEnum, description: "Where it is in its life.", resolve: ({ status }) => status as CampaignStatus }),
-    text: t.exposeString("messageText", { description: "Its own text, as a template: {{name}} is filled in, and one of {Hi|Hello} chosen. Empty where its media go without one." }),
+    text: t.exposeString("messageText", {
+      description: "Its own text, as a template: {{name}} is filled in, and one of {Hi|Hello} chosen. Empty where its media go without one.",
+    }),
     media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
     variants: t.field({ type: [MessageVariant], resolve: ({ variants }) => [...variants] }),
     variantResults: t.field({
@@ -78,7 +80,11 @@ CampaignRef.implement({
     flows: t.field({
       type: FlowConnection,
       description: "Its messages that have been put into the queue so far, tests among them (isTest): the rest of the audience follows as devices can take it.",
-      args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }) },
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: FlowFilterInput }),
+        orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }),
+      },
       resolve: ({ id }, args, context) => flowsOfCampaign(context, id, args),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),

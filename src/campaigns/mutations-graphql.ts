@@ -36,7 +36,10 @@ const UpdateCampaignInput = builder.inputType("UpdateCampaignInput", {
     media: t.field({ type: MediaInputType, description: "Null takes it away." }),
     variants: t.field({ type: [MessageVariantInput], description: "The whole list. A variant that keeps its name keeps its results." }),
     audience: t.field({ type: LeadFilterInput, description: "Who it goes to. Only of a draft: the launch fixes it." }),
-    startAt: t.field({ type: "DateTime", description: "When it is to begin, once it is launched. Null: as soon as it is launched, or now where it was launched already." }),
+    startAt: t.field({
+      type: "DateTime",
+      description: "When it is to begin, once it is launched. Null: as soon as it is launched, or now where it was launched already.",
+    }),
     minDelaySeconds: t.int(),
     maxDelaySeconds: t.int(),
     greeting: t.boolean(),
@@ -104,7 +107,7 @@ builder.mutationFields((t) => {
     }),
     cancelCampaign: t.field({
       type: CampaignPayload,
-      description: "Ends a campaign that is scheduled, running or paused, for good. From now on nothing of it is attempted; what is being sent just then still goes out. A draft is deleted instead.",
+      description: "Ends a campaign that is scheduled, running or paused, for good. Nothing of it is attempted from now on; what is being sent just then still goes out.",
       args: ofCampaign,
       resolve: (_root, { id }, context) => payload(cancelCampaign(context, id.id)),
     }),
@@ -112,7 +115,12 @@ builder.mutationFields((t) => {
       type: TestCampaignPayload,
       description:
         "Sends the campaign's message to one lead first, found by `phone` or `leadId`: with every limit and opt-out, marked as a test, and in none of its counts.",
-      args: { ...ofCampaign, phone: t.arg({ type: "PhoneNumber", description: "To the lead with this number; or give leadId." }), leadId: t.arg.globalID({ for: LeadRef, description: "To this lead; or give phone." }), idempotencyKey: t.arg.string() },
+      args: {
+        ...ofCampaign,
+        phone: t.arg({ type: "PhoneNumber", description: "To the lead with this number; or give leadId." }),
+        leadId: t.arg.globalID({ for: LeadRef, description: "To this lead; or give phone." }),
+        idempotencyKey: t.arg.string(),
+      },
       resolve: (_root, { id, leadId, ...call }, context) => payload(testCampaign(context, id.id, { ...call, leadId: leadId?.id })),
     }),
   };

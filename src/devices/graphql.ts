@@ -39,7 +39,7 @@ const DeviceLoadType = builder.objectRef<DeviceLoad & { readonly currentProcessi
   fields: (t) => ({
     messagesHour: t.exposeInt("messagesHour", { description: "Messages attempted in the last 60 minutes, rolling." }),
     messagesToday: t.exposeInt("messagesToday", { description: "Messages attempted in the last 24 hours, rolling." }),
-    currentProcessing: t.exposeInt("currentProcessing", { description: "Flows in its worker's queue or being attempted." }),
+    currentProcessing: t.exposeInt("currentProcessing", { description: "Flows in its worker's queue or being attempted; 0 where another process than the one that answers has the device." }),
     score: t.float({
       description: "messagesHour * 0.7 + currentProcessing * 0.3. The lowest available device is chosen.",
       resolve: (load) => loadScore(load),
@@ -102,7 +102,7 @@ DeviceRef.implement({
     worker: t.field({
       type: DeviceWorker,
       nullable: true,
-      description: "Null while no worker is running for it.",
+      description: "Null while no worker runs for it in the process that answers.",
       resolve: ({ id }, _args, { fleet }) => fleet.worker(id),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
@@ -149,7 +149,11 @@ builder.queryFields((t) => ({
   devices: t.field({
     type: DeviceConnection,
     description: "The workspace's devices.",
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: DeviceFilter }), orderBy: t.arg({ type: DeviceOrder, description: "The list's order; the oldest first where it is left out." }) },
+    args: {
+      ...t.arg.connectionArgs(),
+      filter: t.arg({ type: DeviceFilter }),
+      orderBy: t.arg({ type: DeviceOrder, description: "The list's order; the oldest first where it is left out." }),
+    },
     resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
       const order = deviceOrder(orderBy?.field, orderBy?.direction === "DESC");
       const wanted = filter ?? {};

@@ -12,7 +12,10 @@ builder.mutationFields((t) => ({
       "Needs PAIR. Starts pairing; the codes come by the subscription devicePairing. With a phone, an eight-character code is asked for instead of a QR code.",
     authScopes: { pair: true },
     skipTypeScopes: true,
-    args: { id: t.arg.globalID({ required: true, for: DeviceRef }), phone: t.arg({ type: "PhoneNumber", description: "The number of the account, for a code to be typed on its phone. A QR code where it is left out." }) },
+    args: {
+      id: t.arg.globalID({ required: true, for: DeviceRef }),
+      phone: t.arg({ type: "PhoneNumber", description: "The number of the account, for a code to be typed on its phone. A QR code where it is left out." }),
+    },
     resolve: (_root, { id, phone }, context) => payload(pairDevice(context, id.id, phone)),
   }),
   logoutDevice: t.field({

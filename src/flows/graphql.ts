@@ -25,7 +25,10 @@ const FlowSkipReasonEnum = describedEnum("FlowSkipReason", "Why a flow was skipp
 
 const FlowFailure = builder.objectRef<{ readonly code: FlowFailureCode; readonly message: string }>("FlowFailure").implement({
   description: "Why a flow failed.",
-  fields: (t) => ({ code: t.expose("code", { type: FlowFailureCodeEnum, description: "The reason, for programs." }), message: t.exposeString("message", { description: "The reason as a sentence, for people. Empty once the lead is erased." }) }),
+  fields: (t) => ({
+    code: t.expose("code", { type: FlowFailureCodeEnum, description: "The reason, for programs." }),
+    message: t.exposeString("message", { description: "The reason as a sentence, for people. Empty once the lead is erased." }),
+  }),
 });
 
 const FlowWaitReason = builder.enumType("FlowWaitReason", {
@@ -73,7 +76,7 @@ FlowRef.implement({
       description: "The sequence that it is a step of. Null for a campaign's message.",
       resolve: ({ sequenceId }) => sequenceId,
     }),
-    step: t.field({ type: SequenceStepRef, nullable: true, description: "Null while branches have still to decide which it is.", resolve: ({ stepId, undecided }) => (undecided ? null : stepId) }),
+    step: t.field({ type: SequenceStepRef, nullable: true, description: "Null for a campaign's message, once the step was removed, and while branches have still to decide which it is.", resolve: ({ stepId, undecided }) => (undecided ? null : stepId) }),
     enrollment: t.field({
       type: EnrollmentRef,
       nullable: true,
@@ -83,7 +86,7 @@ FlowRef.implement({
     campaign: t.field({
       type: CampaignRef,
       nullable: true,
-      description: "The campaign that it is of. Null for a sequence's message.",
+      description: "The campaign that it is of. Null for a sequence's message, and where the campaign was deleted.",
       resolve: ({ campaignId }) => campaignId,
     }),
     isTest: t.exposeBoolean("isTest", { description: "A campaign's test message: in none of its counts." }),
@@ -110,11 +113,19 @@ FlowRef.implement({
       description: "Known before the attempt, so that acknowledgements find their flow even after a crash.",
       resolve: ({ id }, _args, { messageIds }) => messageIds.messageIdOf(id),
     }),
-    attemptedAt: t.expose("attemptedAt", { type: "DateTime", nullable: true, description: "From then on it may have reached WhatsApp. Null where it was not attempted." }),
+    attemptedAt: t.expose("attemptedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "From then on it may have reached WhatsApp. Null where it was not attempted.",
+    }),
     sentAt: t.expose("sentAt", { type: "DateTime", nullable: true, description: "When WhatsApp took it. Null where it was not sent." }),
     deliveredAt: t.expose("deliveredAt", { type: "DateTime", nullable: true, description: "When it reached the recipient's phone, as far as WhatsApp has told." }),
     readAt: t.expose("readAt", { type: "DateTime", nullable: true, description: "When it was read, as far as the recipient lets WhatsApp tell." }),
-    failedAt: t.expose("failedAt", { type: "DateTime", nullable: true, description: "When it failed. Null again where a later acknowledgement shows that it was sent." }),
+    failedAt: t.expose("failedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it failed. Null again where a later acknowledgement shows that it was sent.",
+    }),
     failure: t.field({
       type: FlowFailure,
       nullable: true,
@@ -163,7 +174,11 @@ builder.queryFields((t) => ({
   flows: t.field({
     type: FlowConnection,
     description: "The workspace's messages, of sequences and campaigns.",
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }) },
+    args: {
+      ...t.arg.connectionArgs(),
+      filter: t.arg({ type: FlowFilterInput }),
+      orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }),
+    },
     resolve: async (_root, args, { db }) => {
       const { filter, order, page } = flowList(args);
       return connection(await listFlows(db, filter, order, page), order, () => countFlows(db, filter));

@@ -15,7 +15,7 @@ export const FlowRef = nodeRef<Flow>("Flow", (ids, { db }) => flowsById(db, ids)
 export const FlowConnection = connectionType("Flow", FlowRef, "estimated");
 
 export const FlowStatusEnum = builder.enumType("FlowStatus", {
-  description: "Where a flow is in its life. It is attempted at most once: SENT, FAILED, SKIPPED and CANCELLED are ends, but for FAILED with OUTCOME_UNKNOWN, which may become SENT.",
+  description: "Where a flow is in its life. SENT, FAILED, SKIPPED and CANCELLED are final, but for FAILED with OUTCOME_UNKNOWN, which may still become SENT.",
   values: {
     ACTIVE: { description: "Waits to be due, and then for a device." },
     PROCESSING: { description: "Attempted by a device, and not settled yet." },

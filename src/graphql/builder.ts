@@ -89,4 +89,7 @@ function assertNodeType(typename: string, type: unknown): void {
 
 builder.queryType({ description: "What can be read of the workspace. Needs READ.", authScopes: { read: true } });
 builder.mutationType({ description: "Changes of the workspace. Each needs MANAGE, unless its description names another scope.", authScopes: { manage: true } });
-builder.subscriptionType({ description: "What happens in the workspace, as it happens: over WebSocket, or as server-sent events. Each needs READ, unless its description names another scope.", authScopes: { read: true } });
+builder.subscriptionType({
+  description: "What happens in the workspace, as it happens: over WebSocket, or as server-sent events. Each needs READ, unless its description names another scope.",
+  authScopes: { read: true },
+});

@@ -39,9 +39,12 @@ export const UserErrorType = builder.objectRef<UserError>("UserError").implement
 
 type Fields<T> = PothosSchemaTypes.ObjectFieldBuilder<BuilderTypes, Payload<T>>;
 
-/** A payload type: the fields made of `value` (null where the mutation was refused), and `userErrors`, with a description where they are not what they are everywhere. */
+/** A payload type: the fields made of `value` (null where the mutation was refused), and `userErrors`; `description` is theirs, where they mean another thing than elsewhere. */
 export function payloadType<T>(name: string, fields: (t: Fields<T>) => FieldMap, description?: string) {
   return builder.objectRef<Payload<T>>(name).implement({
-    fields: (t) => ({ ...fields(t), userErrors: t.field({ type: [UserErrorType], ...(description !== undefined && { description }), resolve: ({ userErrors }) => [...userErrors] }) }),
+    fields: (t) => ({
+      ...fields(t),
+      userErrors: t.field({ type: [UserErrorType], ...(description !== undefined && { description }), resolve: ({ userErrors }) => [...userErrors] }),
+    }),
   });
 }

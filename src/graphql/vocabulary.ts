@@ -64,7 +64,7 @@ const INPUT_FIELDS: Words = {
   noDeviceGraceMinutes: "How long a due message waits where no device of the workspace could come back by itself, in minutes, 0 to 525,600; at 0 it fails at once.",
 
   // Of a step.
-  dayNumber: "Its place in the sequence, as people count it, 1 to 3,650. Steps are listed by it; when a step is due is decided by the delays alone.",
+  dayNumber: "Its place in the sequence, as people count it, 1 to 3,650. Steps are listed by it; when a step is due, the delays and the time of day decide.",
   trigger: "A word of its own, of at most 100 characters without blanks or commas: no two steps of a workspace have the same. Set on a lead, that of an entry step enrols it.",
   nextTrigger: "The trigger of the step that follows, in this sequence or another. Null: the sequence ends here.",
   isEntryPoint: "Whether leads can begin here: its trigger on a lead enrols it.",

@@ -69,7 +69,11 @@ LeadRef.implement({
       resolve: ({ id }, _args, context) => statesOf(context).load(id),
     }),
     attributes: t.expose("attributes", { type: "JSONObject", description: "What templates may use beside name and phone." }),
-    timeZone: t.expose("timeZone", { type: "TimeZone", nullable: true, description: "The lead's own zone. Where null, that of the sequence holds, else the workspace's." }),
+    timeZone: t.expose("timeZone", {
+      type: "TimeZone",
+      nullable: true,
+      description: "The lead's own zone. Where null, that of the sequence holds, else the workspace's.",
+    }),
     preferredDevice: t.field({
       type: DeviceRef,
       nullable: true,
@@ -101,7 +105,11 @@ LeadRef.implement({
     flows: t.field({
       type: FlowConnection,
       description: "Messages to this person, of sequences and campaigns.",
-      args: { ...t.arg.connectionArgs(), filter: t.arg({ type: FlowFilterInput }), orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }) },
+      args: {
+        ...t.arg.connectionArgs(),
+        filter: t.arg({ type: FlowFilterInput }),
+        orderBy: t.arg({ type: FlowOrderInput, description: "The list's order; the newest first where it is left out." }),
+      },
       resolve: ({ id }, args, context) => flowsOfLead(context, id, args),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime" }),
@@ -134,7 +142,10 @@ builder.queryFields((t) => ({
     type: LeadRef,
     nullable: true,
     description: "The lead with this id or this number: give one of the two. Null where there is none.",
-    args: { id: t.arg.globalID({ for: LeadRef, description: "Which one; or give phone." }), phone: t.arg({ type: "PhoneNumber", description: "Its number; or give id." }) },
+    args: {
+      id: t.arg.globalID({ for: LeadRef, description: "Which one; or give phone." }),
+      phone: t.arg({ type: "PhoneNumber", description: "Its number; or give id." }),
+    },
     resolve: async (_root, { id, phone }, { db }) => {
       if (id && phone == null) return id.id;
       if (id || phone == null) throw badUserInput("Give either `id` or `phone`.");
@@ -146,7 +157,11 @@ builder.queryFields((t) => ({
   leads: t.field({
     type: LeadConnection,
     description: "The workspace's leads.",
-    args: { ...t.arg.connectionArgs(), filter: t.arg({ type: LeadFilterInput }), orderBy: t.arg({ type: LeadOrderInput, description: "The list's order; the oldest first where it is left out." }) },
+    args: {
+      ...t.arg.connectionArgs(),
+      filter: t.arg({ type: LeadFilterInput }),
+      orderBy: t.arg({ type: LeadOrderInput, description: "The list's order; the oldest first where it is left out." }),
+    },
     resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
       const order = leadOrder(orderBy?.field ?? "CREATED_AT", orderBy?.direction === "DESC");
       const wanted = leadFilterOf(filter);

@@ -19,7 +19,11 @@ const LeadImportStatus = describedEnum("LeadImportStatus", "Whether an import is
 
 const LeadImportRejectType = builder.objectRef<LeadImportReject>("LeadImportReject").implement({
   description: "A row that was wrong, and why.",
-  fields: (t) => ({ line: t.exposeInt("line", { description: "The line of the file in which the row begins; the line with the column names is 1." }), reason: t.exposeString("reason", { description: "What is wrong with it, and what would be right." }), raw: t.exposeString("raw", { description: "The row as it stands in the file. Empty once the person in it is erased." }) }),
+  fields: (t) => ({
+    line: t.exposeInt("line", { description: "The line of the file in which the row begins; the line with the column names is 1." }),
+    reason: t.exposeString("reason", { description: "What is wrong with it, and what would be right." }),
+    raw: t.exposeString("raw", { description: "The row as it stands in the file. Empty once the person in it is erased." }),
+  }),
 });
 
 const LeadImportRejectConnection = connectionType("LeadImportReject", LeadImportRejectType, "uncounted");

@@ -11,7 +11,10 @@ import { upsertLeads, type UpsertedLeads } from "./upsert.ts";
 
 export const ConsentInput = builder.inputType("ConsentInput", {
   description: "Where and when a person agreed to get messages: yours to record truthfully.",
-  fields: (t) => ({ source: t.string({ required: true, description: "Where the person agreed, such as 'web form 2026-10-01' or 'in store', in 1 to 200 characters." }), at: t.field({ type: "DateTime", required: true, description: "When the person agreed." }) }),
+  fields: (t) => ({
+    source: t.string({ required: true, description: "Where the person agreed, such as 'web form 2026-10-01' or 'in store', in 1 to 200 characters." }),
+    at: t.field({ type: "DateTime", required: true, description: "When the person agreed." }),
+  }),
 });
 
 const LeadInput = builder.inputType("LeadInput", {
@@ -51,18 +54,23 @@ const LeadPayload = payloadType<string>("LeadPayload", (t) => ({
   lead: t.field({ type: LeadRef, nullable: true, description: "The lead as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
 }));
 
-const ROW_BY_ROW = "What the caller has to mend, row by row: a row with an error was not written, the others were.";
-
-const UpsertLeadsPayload = payloadType<UpsertedLeads>("UpsertLeadsPayload", (t) => ({
-  leads: t.field({
-    type: [LeadRef],
-    nullable: { list: false, items: true },
-    description: "In the order of the input; null where that row was refused.",
-    resolve: ({ value }) => [...(value?.leads ?? [])],
+const UpsertLeadsPayload = payloadType<UpsertedLeads>(
+  "UpsertLeadsPayload",
+  (t) => ({
+    leads: t.field({
+      type: [LeadRef],
+      nullable: { list: false, items: true },
+      description: "In the order of the input; null where that row was refused.",
+      resolve: ({ value }) => [...(value?.leads ?? [])],
+    }),
+    created: t.int({ description: "How many leads were made.", resolve: ({ value }) => value?.created ?? 0 }),
+    updated: t.int({
+      description: "Rows of leads that were there already, also where an earlier row of the call had made them.",
+      resolve: ({ value }) => value?.updated ?? 0,
+    }),
   }),
-  created: t.int({ description: "How many leads were made.", resolve: ({ value }) => value?.created ?? 0 }),
-  updated: t.int({ description: "Rows of leads that were there already, also where an earlier row of the call had made them.", resolve: ({ value }) => value?.updated ?? 0 }),
-}), ROW_BY_ROW);
+  "What the caller has to mend, row by row: a row with an error was not written, the others were.",
+);
 
 const TriggerModeEnum = describedEnum("TriggerMode", "What is done with triggers that are given.", TRIGGER_MODES, {
   SET: "They take the place of those that the lead has.",
@@ -98,7 +106,14 @@ builder.mutationFields((t) => ({
   upsertLeads: t.field({
     type: UpsertLeadsPayload,
     description: "Creates or updates by phone, up to 1,000 at once. Never revives an opt-out.",
-    args: { input: t.arg({ type: [LeadInput], required: true, description: "The leads, at most 1,000. What is left out of one stays as it is; who has opted out keeps triggers and consent as they were." }), idempotencyKey: t.arg.string() },
+    args: {
+      input: t.arg({
+        type: [LeadInput],
+        required: true,
+        description: "The leads, at most 1,000. What is left out of one stays as it is; who has opted out keeps triggers and consent as they were.",
+      }),
+      idempotencyKey: t.arg.string(),
+    },
     resolve: async (_root, { input, idempotencyKey }, context) => {
       const { value, userErrors } = await payload(upsertLeads(context, input.map(withDeviceId), idempotencyKey));
       // Row by row: what was refused stands beside what was written.
@@ -119,7 +134,7 @@ builder.mutationFields((t) => ({
   }),
   optOutLead: t.field({
     type: LeadPayload,
-    description: "Opts the person out at once, over all devices, sequences and campaigns: what waits for them is skipped, and their enrolments stop. Only optInLead takes it back. Who has opted out already stays so, as of then.",
+    description: "Opts the person out at once, of all sequences and campaigns: what waits for them is skipped, and enrolments stop. Only optInLead takes it back.",
     args: { id: t.arg.globalID({ required: true, for: LeadRef }), reason: t.arg.string({ description: "Why, in your own words, at most 500 characters." }) },
     resolve: (_root, { id, reason }, context) => payload(optOutLead(context, id.id, reason ?? null)),
   }),
@@ -132,7 +147,10 @@ builder.mutationFields((t) => ({
   optInLead: t.field({
     type: LeadPayload,
     description: "Takes an opt-out back; asks where the person agreed again.",
-    args: { id: t.arg.globalID({ required: true, for: LeadRef }), consent: t.arg({ type: ConsentInput, required: true, description: "Where and when the person agreed again: after the opt-out, and not in the future." }) },
+    args: {
+      id: t.arg.globalID({ required: true, for: LeadRef }),
+      consent: t.arg({ type: ConsentInput, required: true, description: "Where and when the person agreed again: after the opt-out, and not in the future." }),
+    },
     resolve: (_root, { id, consent }, context) => payload(optInLead(context, id.id, consent)),
   }),
 }));

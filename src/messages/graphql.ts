@@ -25,7 +25,10 @@ builder.queryField("previewMessage", (t) =>
     description: "Renders a template as it would be sent to that lead, without sending it.",
     args: {
       text: t.arg.string({ required: true, description: "The template, of at most 4,096 characters." }),
-      leadId: t.arg.globalID({ for: LeadRef, description: "To whom it would be sent. Nobody in particular where it is left out: then its placeholders have no values." }),
+      leadId: t.arg.globalID({
+        for: LeadRef,
+        description: "To whom it would be sent. Nobody in particular where it is left out: then its placeholders have no values.",
+      }),
       seed: t.arg.string({ description: "A flow's id, for the text that this flow will have. Each preview without one is another draw." }),
       sequenceId: t.arg.globalID({ for: SequenceRef, description: "As one of its messages: in its time zone, greeted and varied as it is set." }),
       greeting: t.arg.boolean({ description: "The sequence's where it is left out; without one: false." }),

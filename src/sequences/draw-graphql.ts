@@ -8,7 +8,11 @@ const drawnOf = perRequest<string, DrawnSequence>((ids, { db }) => drawSequences
 
 const SequenceGraphNodeKind = builder.enumType("SequenceGraphNodeKind", {
   description: "What a node of the picture stands for.",
-  values: { STEP: { description: "A step, of this sequence or of one that it leads on to." }, END: { description: "Leads that come here have come to the end of their sequence." }, MISSING: { description: "No step has the trigger that leads here." } } as const,
+  values: {
+    STEP: { description: "A step, of this sequence or of one that it leads on to." },
+    END: { description: "Leads that come here have come to the end of their sequence." },
+    MISSING: { description: "No step has the trigger that leads here." },
+  } as const,
 });
 
 const SequenceGraphNode = builder.objectRef<DiagramNode>("SequenceGraphNode").implement({
@@ -44,8 +48,10 @@ const SequenceGraph = builder.objectRef<DrawnSequence>("SequenceGraph").implemen
   }),
 });
 
-builder.objectField(SequenceRef, "graph", (t) => t.field({
-  type: SequenceGraph,
-  description: "Its steps and those that it leads on to, ready to be drawn.",
-  resolve: ({ id }, _args, context) => drawnOf(context).load(id),
-}));
+builder.objectField(SequenceRef, "graph", (t) =>
+  t.field({
+    type: SequenceGraph,
+    description: "Its steps and those that it leads on to, ready to be drawn.",
+    resolve: ({ id }, _args, context) => drawnOf(context).load(id),
+  }),
+);

@@ -75,7 +75,12 @@ const EnrollLeadsPayload = payloadType<EnrollCounts>("EnrollLeadsPayload", (t) =
 }));
 
 const EnrollmentPayload = payloadType<string>("EnrollmentPayload", (t) => ({
-  enrollment: t.field({ type: EnrollmentRef, nullable: true, description: "The enrolment as it is now. Null where the call was refused.", resolve: ({ value }) => value }),
+  enrollment: t.field({
+    type: EnrollmentRef,
+    nullable: true,
+    description: "The enrolment as it is now. Null where the call was refused.",
+    resolve: ({ value }) => value,
+  }),
 }));
 
 builder.mutationFields((t) => {

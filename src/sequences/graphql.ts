@@ -61,14 +61,19 @@ SequenceRef.implement({
   description: "Messages that a lead gets one after the other, each some time after the one before.",
   fields: (t) => ({
     name: t.exposeString("name", { description: "What it is called." }),
-    triggerPrefix: t.exposeString("triggerPrefix", { nullable: true, description: "What its triggers begin with: a note for people, which nothing is checked against." }),
+    triggerPrefix: t.exposeString("triggerPrefix", {
+      nullable: true,
+      description: "What its triggers begin with: a note for people, which nothing is checked against.",
+    }),
     status: t.field({ type: SequenceStatusEnum, description: "Whether it runs.", resolve: ({ status }) => status as SequenceStatus }),
     scheduleTime: t.expose("scheduleTime", {
       type: "LocalTime",
       nullable: true,
       description: "HH:MM at which its messages go out, within scheduleToleranceMinutes; any time where null.",
     }),
-    scheduleToleranceMinutes: t.exposeInt("scheduleToleranceMinutes", { description: "How long its messages go out from scheduleTime on, in minutes. What is not sent by then waits for the next day." }),
+    scheduleToleranceMinutes: t.exposeInt("scheduleToleranceMinutes", {
+      description: "How long its messages go out from scheduleTime on, in minutes. What is not sent by then waits for the next day.",
+    }),
     timeZone: t.expose("timeZone", {
       type: "TimeZone",
       nullable: true,
@@ -76,10 +81,16 @@ SequenceRef.implement({
     }),
     minDelaySeconds: t.exposeInt("minDelaySeconds"),
     maxDelaySeconds: t.exposeInt("maxDelaySeconds"),
-    triggerDelayHours: t.exposeFloat("triggerDelayHours", { description: "How long after a step the next one is due, in hours, for steps that set none of their own." }),
+    triggerDelayHours: t.exposeFloat("triggerDelayHours", {
+      description: "How long after a step the next one is due, in hours, for steps that set none of their own.",
+    }),
     startDelayMinutes: t.exposeInt("startDelayMinutes", { description: "From enrolment to the first message, in minutes." }),
     stopOnReply: t.exposeBoolean("stopOnReply", { description: "A lead that replies leaves it, once something of it has been sent." }),
-    onFailure: t.field({ type: FailurePolicyEnum, description: "What becomes of a lead whose message failed.", resolve: ({ onFailure }) => onFailure as "CONTINUE" | "STOP" }),
+    onFailure: t.field({
+      type: FailurePolicyEnum,
+      description: "What becomes of a lead whose message failed.",
+      resolve: ({ onFailure }) => onFailure as "CONTINUE" | "STOP",
+    }),
     noDeviceGraceMinutes: t.exposeInt("noDeviceGraceMinutes", {
       description: "How long a flow waits when no device of the workspace could come back by itself; 0: it fails at once.",
     }),
@@ -124,7 +135,9 @@ SequenceStepRef.implement({
   description: "A message of a sequence, and where its leads go from there.",
   fields: (t) => ({
     sequence: t.field({ type: SequenceRef, description: "The sequence that it belongs to.", resolve: ({ sequenceId }) => sequenceId }),
-    dayNumber: t.exposeInt("dayNumber", { description: "Its place in the sequence, as people count it. Steps are listed by it; when a step is due is decided by the delays alone." }),
+    dayNumber: t.exposeInt("dayNumber", {
+      description: "Its place in the sequence, as people count it. Steps are listed by it; when a step is due, the delays and the time of day decide.",
+    }),
     trigger: t.exposeString("trigger", { description: "Unique in the workspace." }),
     nextTrigger: t.exposeString("nextTrigger", {
       nullable: true,
@@ -136,7 +149,9 @@ SequenceStepRef.implement({
         triggerDelayHours ?? (await SequenceRef.getDataloader(context).load(sequenceId)).triggerDelayHours,
     }),
     isEntryPoint: t.exposeBoolean("isEntryPoint", { description: "Whether leads can begin here: its trigger on a lead enrols it." }),
-    text: t.exposeString("messageText", { description: "Its own text, as a template: {{name}} is filled in, and one of {Hi|Hello} chosen. Empty where its media go without one." }),
+    text: t.exposeString("messageText", {
+      description: "Its own text, as a template: {{name}} is filled in, and one of {Hi|Hello} chosen. Empty where its media go without one.",
+    }),
     media: t.field({ type: MediaRef, nullable: true, description: "Sent with the text, which is its caption.", resolve: ({ mediaId }) => mediaId }),
     branches: t.field({
       type: [StepBranch],

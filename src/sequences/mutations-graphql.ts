@@ -28,7 +28,9 @@ const SequenceStepInput = builder.inputType("SequenceStepInput", {
     dayNumber: t.int({ required: true }),
     trigger: t.string({ required: true }),
     nextTrigger: t.string(),
-    triggerDelayHours: t.float({ description: "Hours from this step to the one that follows, at most 8,760, and at least what the server allows, usually 1. The sequence's where it is left out." }),
+    triggerDelayHours: t.float({
+      description: "Hours from this step to the one that follows, at most 8,760, and at least what the server allows, usually 1. The sequence's where it is left out.",
+    }),
     isEntryPoint: t.boolean({ required: true, defaultValue: false }),
     text: t.string({ required: true, description: "With media its caption, which may be empty." }),
     media: t.field({ type: MediaInputType, description: "Sent with the text." }),
@@ -44,7 +46,9 @@ const UpdateSequenceStepInput = builder.inputType("UpdateSequenceStepInput", {
     dayNumber: t.int(),
     trigger: t.string(),
     nextTrigger: t.string(),
-    triggerDelayHours: t.float({ description: "Hours from this step to the one that follows, at most 8,760, and at least what the server allows, usually 1. Null: the sequence's." }),
+    triggerDelayHours: t.float({
+      description: "Hours from this step to the one that follows, at most 8,760, and at least what the server allows, usually 1. Null: the sequence's.",
+    }),
     isEntryPoint: t.boolean(),
     text: t.string(),
     media: t.field({ type: MediaInputType, description: "Null takes it away." }),
@@ -90,10 +94,15 @@ const UpdateSequenceInput = builder.inputType("UpdateSequenceInput", {
     triggerPrefix: t.string(),
     scheduleTime: t.field({ type: "LocalTime" }),
     scheduleToleranceMinutes: t.int(),
-    timeZone: t.field({ type: "TimeZone", description: "The zone of scheduleTime, quiet hours and greetings for leads that have none of their own. Null: the workspace's." }),
+    timeZone: t.field({
+      type: "TimeZone",
+      description: "The zone of scheduleTime, quiet hours and greetings for leads that have none of their own. Null: the workspace's.",
+    }),
     minDelaySeconds: t.int(),
     maxDelaySeconds: t.int(),
-    triggerDelayHours: t.float({ description: "How long after a step the next one is due, in hours, for steps that set none of their own: at most 8,760, and at least what the server allows, usually 1." }),
+    triggerDelayHours: t.float({
+      description: "How long after a step the next one is due, in hours, for steps that set none of their own: at most 8,760, and at least what the server allows, usually 1.",
+    }),
     startDelayMinutes: t.int(),
     stopOnReply: t.boolean(),
     onFailure: t.field({ type: FailurePolicyEnum }),
@@ -112,7 +121,12 @@ const SequencePayload = payloadType<string>("SequencePayload", (t) => ({
 }));
 
 const SequenceStepPayload = payloadType<WrittenStep>("SequenceStepPayload", (t) => ({
-  step: t.field({ type: SequenceStepRef, nullable: true, description: "The step as it is now. Null where the call was refused.", resolve: ({ value }) => value?.stepId }),
+  step: t.field({
+    type: SequenceStepRef,
+    nullable: true,
+    description: "The step as it is now. Null where the call was refused.",
+    resolve: ({ value }) => value?.stepId,
+  }),
   sequence: t.field({
     type: SequenceRef,
     nullable: true,

@@ -14,7 +14,7 @@ const NodeStatusType = builder.objectRef<NodeStatus>("NodeStatus").implement({
     startedAt: t.expose("startedAt", { type: "DateTime", description: "When it was started." }),
     heartbeatAt: t.expose("heartbeatAt", { type: "DateTime", description: "When it last said that it is alive. One that has not for a minute is not listed." }),
     devices: t.exposeInt("devices", { description: "Devices that it holds, of all workspaces." }),
-    activeWorkers: t.exposeInt("activeWorkers", { description: "Devices that have something to send, or had a moment ago: so many workers run." }),
+    activeWorkers: t.exposeInt("activeWorkers", { description: "Workers that run, one a device: of those that have something to send, or had a few minutes ago." }),
     lastTickAt: t.expose("lastTickAt", { type: "DateTime", nullable: true, description: "When its last cycle of dispatching ended. Null before the first." }),
     lastTickMilliseconds: t.exposeFloat("lastTickMs", { nullable: true, description: "How long that cycle took, in milliseconds." }),
   }),

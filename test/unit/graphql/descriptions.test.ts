@@ -6,8 +6,8 @@ import { schema } from "../../../src/graphql/schema.ts";
 
 type Described = { readonly name: string; readonly description?: string | null | undefined };
 
-/** As they are written in messages: Type, Type.member, Type.field(argument:). */
-function undescribed(of: GraphQLSchema): string[] {
+/** Every type and member: Type, Type.member, Type.field(argument:). */
+function everythingIn(of: GraphQLSchema): [string, Described][] {
   return Object.values(of.getTypeMap())
     .filter((type) => !type.name.startsWith("__") && !isSpecifiedScalarType(type))
     .flatMap((type) => {
@@ -20,20 +20,19 @@ function undescribed(of: GraphQLSchema): string[] {
         }
       }
       return members;
-    })
-    .filter(([, { description }]) => !description?.trim())
-    .map(([place]) => place);
+    });
 }
+
+const placesOf = (of: GraphQLSchema, isMeant: (description: string) => boolean) => everythingIn(of).flatMap(([place, { description }]) => (isMeant(description?.trim() ?? "") ? [place] : []));
+
+const undescribed = (of: GraphQLSchema) => placesOf(of, (description) => description === "");
 
 test("everything in the schema is described", () => {
   expect(undescribed(schema)).toEqual([]);
 });
 
 test("a description is a sentence that ends", () => {
-  const unended = Object.values(schema.getTypeMap())
-    .filter((type) => !type.name.startsWith("__") && !isSpecifiedScalarType(type) && !/[.…]$/.test(type.description ?? ""))
-    .map(({ name }) => name);
-  expect(unended).toEqual([]);
+  expect(placesOf(schema, (description) => !/[.…]$/.test(description))).toEqual([]);
 });
 
 test.each([

@@ -59,6 +59,7 @@ function readSettings(env: Environment, machine: string) {
     apiRequestsPerMinute: read("RENTAK_API_REQUESTS_PER_MINUTE", wholeNumber(1, 1_000_000), 6000),
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
     mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
+    webhookPrivateHosts: read("RENTAK_WEBHOOK_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that webhooks may be posted to
     whatsappUrl, // undefined: WhatsApp's own
     whatsappRootKey,
     logLevel: read("LOG_LEVEL", oneOf("fatal", "error", "warn", "info", "debug", "trace", "silent"), "info"),

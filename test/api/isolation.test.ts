@@ -63,7 +63,18 @@ async function furnish(name: string): Promise<Ids> {
     "SELECT (SELECT id FROM sequence_steps WHERE sequence_id = $1 ORDER BY day_number LIMIT 1) AS step, e.id AS enrolment, e.current_flow_id AS flow FROM enrollments e WHERE e.sequence_id = $1",
     [sequenceId],
   );
-  const bare = { Workspace: workspaceId, Device: device, Sequence: sequenceId, Lead: lead, Campaign: campaign, LeadImport: leadImport, ApiToken: token, Media: media.id, SequenceStep: ids.step, Enrollment: ids.enrolment, Flow: ids.flow };
+  const { id: endpoint } = await one<{ id: string }>(
+    pool,
+    `INSERT INTO webhook_endpoints (workspace_id, url, description, event_types, sealed_secret, position) VALUES ($1, 'https://' || $2 || '.example', $2, '{FLOW_SENT}', '', '') RETURNING id`,
+    [workspaceId, name],
+  );
+  const { id: delivery } = await one<{ id: string }>(
+    pool,
+    `INSERT INTO webhook_deliveries (workspace_id, endpoint_id, event_key, content, attempts, settled_at, outcome)
+     VALUES ($1, $2, $3, '{"type": "TEST", "at": "2026-01-01T00:00:00.000Z"}', jsonb_build_array(jsonb_build_object('at', now(), 'durationMs', 1, 'status', 500, 'error', $3::text)), now(), 'FAILED') RETURNING id`,
+    [workspaceId, endpoint, name],
+  );
+  const bare = { WebhookEndpoint: endpoint, WebhookDelivery: delivery, Workspace: workspaceId, Device: device, Sequence: sequenceId, Lead: lead, Campaign: campaign, LeadImport: leadImport, ApiToken: token, Media: media.id, SequenceStep: ids.step, Enrollment: ids.enrolment, Flow: ids.flow };
   return Object.fromEntries(Object.entries(bare).map(([type, id]) => [type, `${type}:${id}`]));
 }
 
@@ -111,7 +122,7 @@ async function allLeaks(wanted: readonly Place[]): Promise<string[]> {
 
 /** Their things as they are in the database: what somebody else has asked must not have changed any of it. */
 const snapshot = async () => {
-  const tables = ["leads", "sequences", "sequence_steps", "enrollments", "flows", "campaigns", "devices", "media", "lead_imports", "workspaces", "enrollment_queue", "campaign_leads"];
+  const tables = ["leads", "sequences", "sequence_steps", "enrollments", "flows", "campaigns", "devices", "media", "lead_imports", "workspaces", "enrollment_queue", "campaign_leads", "webhook_endpoints", "webhook_deliveries"];
   const workspaceId = theirs["Workspace"]?.slice("Workspace:".length);
   const rows = tables.map((table) => query(pool, `SELECT to_jsonb(t) - 'status_changed_at' AS row FROM ${table} t WHERE ${table === "workspaces" ? "id" : "workspace_id"} = $1 ORDER BY to_jsonb(t)::text`, [workspaceId]));
   return JSON.stringify(await Promise.all(rows));

@@ -46,6 +46,7 @@ describe("settings", () => {
       apiRequestsPerMinute: 6000,
       simulatorLog: undefined,
       mediaPrivateHosts: [],
+      webhookPrivateHosts: [],
       logLevel: "info",
     });
   });

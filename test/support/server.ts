@@ -51,9 +51,9 @@ export type TestServer = {
 export async function testServer(
   services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
   clock: Clock = systemClock,
-  limits: { readonly requestsPerMinute?: number } = {},
+  { database: shared, ...limits }: { readonly requestsPerMinute?: number; /** Another server's, which drops it. */ readonly database?: TestDatabase } = {},
 ): Promise<TestServer> {
-  const database = await testDatabase();
+  const database = shared ?? (await testDatabase());
   const { pool } = database;
   const secret = newSecret();
   await ensureAdminToken(pool, secret);
@@ -135,7 +135,7 @@ export async function testServer(
       await Promise.all([server.dispose(), importer.stop()]);
       http.closeAllConnections();
       http.close();
-      await database.drop();
+      if (!shared) await database.drop();
     },
   };
 }

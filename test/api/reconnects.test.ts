@@ -1,0 +1,122 @@
+// A subscriber that comes back, to whichever node, goes on where it was: a thousand times, while events are written.
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createBell } from "../../src/events/bell.ts";
+import { createEventLog } from "../../src/events/log.ts";
+import { createTailer, type Tailer } from "../../src/events/tailer.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import type { TestDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
+import { addLeads, addWorkspace, one, silent } from "../support/factories.ts";
+import { type Loose, testServer, type TestServer } from "../support/server.ts";
+
+const SUBSCRIBERS = 20;
+const RECONNECTS = 1000;
+const LEADS = 40;
+
+const nodes: TestServer[] = [];
+const tailers: Tailer[] = [];
+let workspaceId: string;
+let leads: string[];
+
+/** A process of its own as far as events go: with its own reader of the log, and a bell that the other does not hear. */
+async function startNode(database?: TestDatabase): Promise<TestServer> {
+  const bell = createBell();
+  return testServer(
+    async ({ pool }) => {
+      const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
+      tailers.push(tailer);
+      return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    },
+    systemClock,
+    database && { database },
+  );
+}
+
+beforeAll(async () => {
+  const first = await startNode();
+  nodes.push(first, await startNode(first.database));
+  workspaceId = await addWorkspace(first.database.pool);
+  leads = await addLeads(first.database.pool, workspaceId, LEADS);
+});
+afterAll(async () => {
+  await Promise.all(tailers.map((tailer) => tailer.stop()));
+  for (const node of nodes.toReversed()) await node.stop();
+});
+
+/** Somebody opts out, and in again, and so on, in transactions that overlap and some of which stay open for longer; until `isOver`. */
+async function writeUntil(isOver: () => boolean): Promise<number> {
+  const pool = nodes[0]?.database.pool;
+  if (!pool) throw new Error("no node");
+  let written = 0;
+  const write = async (lead: string, heldMs: number) => {
+    const client = await pool.connect();
+    try {
+      await client.query("BEGIN");
+      await client.query("UPDATE leads SET opted_out_at = CASE WHEN opted_out_at IS NULL THEN now() END WHERE id = $1", [lead]);
+      await client.query("SELECT pg_sleep($1)", [heldMs / 1000]);
+      await client.query("COMMIT");
+      written += 1;
+    } finally {
+      client.release();
+    }
+  };
+  const writer = async (own: readonly string[], heldMs: number) => {
+    while (!isOver()) for (const lead of own) await write(lead, heldMs);
+  };
+  await Promise.all([writer(leads.slice(0, 20), 2), writer(leads.slice(20, 30), 0), writer(leads.slice(30), 150)]);
+  return written;
+}
+
+const QUERY = "subscription ($after: Cursor) { leadEvents(after: $after) { cursor optedOut lead { id } } }";
+
+test("of a thousand reconnects over two nodes, while events are written, none misses one, and none hears of one out of turn", { timeout: 120_000 }, async () => {
+  const secrets = await Promise.all(nodes.map((node) => node.tokenFor(["READ"], workspaceId)));
+  let reconnects = 0;
+  let isWritten = false;
+  const begin = (await nodes[0]?.query("{ eventCursor }", {}, secrets[0]))?.data.eventCursor as string;
+  const writing = writeUntil(() => reconnects >= RECONNECTS).then(async (count) => {
+    isWritten = true;
+    // One more, so that who has heard all by now hears that it was all.
+    const [last] = await addLeads(nodes[0]?.database.pool as never, workspaceId, 1);
+    await nodes[0]?.database.pool.query("UPDATE leads SET opted_out_at = now() WHERE id = $1", [last]);
+    return count + 1;
+  });
+
+  const subscriber = async (index: number): Promise<Map<string, Loose>> => {
+    const heard = new Map<string, Loose>();
+    let after = begin;
+    // In order: as it first hears of them.
+    for (let turn = index; ; turn++) {
+      const node = nodes[turn % nodes.length] as TestServer;
+      const client = node.webSocket(secrets[turn % nodes.length]);
+      const wanted = 1 + (turn % 7);
+      let got = 0;
+      for await (const { data, errors } of client.iterate<Loose>({ query: QUERY, variables: { after } })) {
+        if (errors) throw new Error(JSON.stringify(errors));
+        const event = data.leadEvents;
+        after = event.cursor;
+        heard.set(after, event);
+        // Leaves in the middle of whatever it is being told, until all is written and heard.
+        if (++got >= wanted && !isWritten) break;
+        if (isWritten && heard.size >= (await total())) return heard;
+      }
+      await client.dispose();
+      reconnects += 1;
+    }
+  };
+  const total = async () => (await one<{ count: number }>(nodes[0]?.database.pool as never, "SELECT count(*)::int AS count FROM events WHERE workspace_id = $1 AND type = 'LEAD'", [workspaceId])).count;
+  const all = await Promise.all(Array.from({ length: SUBSCRIBERS }, (_, index) => subscriber(index)));
+  const written = await writing;
+  expect(reconnects).toBeGreaterThanOrEqual(RECONNECTS);
+  expect(written).toBeGreaterThan(200);
+  await eventually(async () => (await total()) === written, "all are in the log");
+  for (const heard of all) {
+    expect(heard.size).toBe(written);
+    // Of each lead: out, in, out, in, as it was written.
+    for (const lead of leads) {
+      const ofLead = [...heard.values()].filter((event) => event.lead.id === `Lead:${lead}`).map(({ optedOut }) => optedOut);
+      expect(ofLead).toEqual(ofLead.map((_, turn) => turn % 2 === 0));
+    }
+  }
+});

@@ -5,15 +5,12 @@ import { buildSchema } from "graphql";
 import type { Client } from "graphql-ws";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { workspaceDb } from "../../src/db/workspace.ts";
 import { createBell } from "../../src/events/bell.ts";
 import { createEventLog } from "../../src/events/log.ts";
 import { createTailer } from "../../src/events/tailer.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { saveMedia } from "../../src/media/store.ts";
-import { addCampaign } from "../support/campaign-rows.ts";
-import { addDevice, addEnrolled, addWorkspace, one, query, silent } from "../support/factories.ts";
-import { png } from "../support/files.ts";
+import { one, query, silent } from "../support/factories.ts";
+import { furnish } from "../support/furnish.ts";
 import { type Ids, likeness, operationAt, operationsOf, type Place, placesOf } from "../support/isolation.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
@@ -36,7 +33,7 @@ beforeAll(async () => {
     return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
   });
   pool = server.database.pool;
-  [theirs, own] = [await furnish("CANARY"), await furnish("Mine")];
+  [theirs, own] = [await furnish(pool, "CANARY"), await furnish(pool, "Mine")];
   secret = await server.tokenFor(["ADMIN", "PAIR"], own["Workspace"]?.slice("Workspace:".length));
   secrets = ["CANARY", ...Object.values(theirs).map((id) => id.slice(id.indexOf(":") + 1))];
 });
@@ -44,28 +41,6 @@ afterAll(async () => {
   await stopTailer();
   await server.stop();
 });
-
-/** A workspace with one of everything, each called so. */
-async function furnish(name: string): Promise<Ids> {
-  const workspaceId = await addWorkspace(pool);
-  await pool.query("UPDATE workspaces SET name = $2, stop_confirmation = $2 WHERE id = $1", [workspaceId, name]);
-  const device = await addDevice(pool, workspaceId, { name, transport: "WHATSAPP", status: "UNPAIRED" });
-  const { sequenceId, leadIds } = await addEnrolled(pool, workspaceId, { name, steps: [{ trigger: `${name}_one`, text: name }, { trigger: `${name}_two`, text: name }] });
-  const [lead = ""] = leadIds;
-  await pool.query("UPDATE leads SET name = $2, niche = $2, attributes = jsonb_build_object('note', $2::text), preferred_device_id = $3 WHERE id = $1", [lead, name, device]);
-  const campaign = await addCampaign(pool, workspaceId, { name, text: name });
-  const { id: leadImport } = await one<{ id: string }>(pool, "INSERT INTO lead_imports (workspace_id, file_name, status, finished_at) VALUES ($1, $2, 'COMPLETED', now()) RETURNING id", [workspaceId, name]);
-  await pool.query("UPDATE leads SET import_id = $2 WHERE id = $1", [lead, leadImport]);
-  const { id: token } = await one<{ id: string }>(pool, "INSERT INTO api_tokens (workspace_id, name, scopes, hash, prefix) VALUES ($1, $2::text, '{READ}', sha256(convert_to($2, 'UTF8')), $2::text) RETURNING id", [workspaceId, name]);
-  const media = await saveMedia(workspaceDb(pool, workspaceId), { kind: "DOCUMENT", contentType: "image/png", bytes: png(), fileName: name });
-  const ids = await one<{ step: string; enrolment: string; flow: string }>(
-    pool,
-    "SELECT (SELECT id FROM sequence_steps WHERE sequence_id = $1 ORDER BY day_number LIMIT 1) AS step, e.id AS enrolment, e.current_flow_id AS flow FROM enrollments e WHERE e.sequence_id = $1",
-    [sequenceId],
-  );
-  const bare = { Workspace: workspaceId, Device: device, Sequence: sequenceId, Lead: lead, Campaign: campaign, LeadImport: leadImport, ApiToken: token, Media: media.id, SequenceStep: ids.step, Enrollment: ids.enrolment, Flow: ids.flow };
-  return Object.fromEntries(Object.entries(bare).map(([type, id]) => [type, `${type}:${id}`]));
-}
 
 const nobodys = (type: string) => `${type}:0198c7e2-5d4f-7cc1-a5a5-0123456789ab`;
 const called = ({ kind, field, path, type }: Place) => `${kind} ${field}(${path.join(".")}) of a ${type}`;
@@ -149,7 +124,7 @@ describe("an id of another workspace", () => {
 
 test("no field of the schema shows anything of another workspace, by either wall", { timeout: 120_000 }, async () => {
   const begin = async () => {
-    const ids = await furnish(`Mine_${crypto.randomUUID().slice(0, 8)}`);
+    const ids = await furnish(pool, `Mine_${crypto.randomUUID().slice(0, 8)}`);
     return { ids, secret: await server.tokenFor(["ADMIN", "PAIR"], ids["Workspace"]?.slice("Workspace:".length)) };
   };
   const look = async () => {

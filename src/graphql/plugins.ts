@@ -13,7 +13,7 @@ export function useComplexityLimits(): Plugin {
   return {
     onParse({ setParseFn }) {
       setParseFn((source, options) => {
-        const document: DocumentNode = parse(source, { ...options, maxTokens: MAX_TOKENS });
+        const document = parseShallow(source, { ...options, maxTokens: MAX_TOKENS });
         // Before validation, whose check for overlapping fields takes the square of their number.
         const problem = complexityProblem(document);
         if (problem) throw queryTooComplex(problem);
@@ -30,6 +30,15 @@ export function useComplexityLimits(): Plugin {
       if (refusal) setResultAndStopExecution(refusal);
     },
   };
+}
+
+/** The parser calls itself for each level, and would end with the stack. */
+function parseShallow(...args: Parameters<typeof parse>): DocumentNode {
+  try {
+    return parse(...args);
+  } catch (error) {
+    throw error instanceof RangeError ? queryTooComplex("The query is thousands of levels deep. Ask for what lies deeper in another query, and write values flatter.") : error;
+  }
 }
 
 /** Gives the errors of syntax and validation the contract's code. */

@@ -15,7 +15,7 @@ import { graphiqlPage } from "./graphiql.ts";
 import { createLive } from "./live.ts";
 import { useComplexityLimits, useLive, useStableCodes } from "./plugins.ts";
 import { schema } from "./schema.ts";
-import { isStorable, isStorableDocument } from "./storable.ts";
+import { isNestedTooDeeply, isStorable, isStorableDocument, MAX_NESTING } from "./storable.ts";
 import { createWebSockets } from "./websocket.ts";
 
 export type GraphqlServerOptions = {
@@ -42,6 +42,7 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
   const live = createLive({ tokens, clock, mask, onError: (error) => void mask(error) });
 
   const contextOf = ({ access, params }: { access: Access; params: { query?: string; variables?: unknown } }): ApiContext => {
+    if (isNestedTooDeeply(params.variables)) throw badUserInput(`The variables are more than ${MAX_NESTING} levels deep; write them flatter.`);
     if (!isStorableDocument(params.query ?? "") || !isStorable(params.variables)) {
       throw badUserInput("The request holds a NUL character or half of a character that takes two; remove it.");
     }
@@ -80,6 +81,8 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
         const access = await authenticateHeader(tokens, request.headers.authorization);
         // Refused here already: Yoga would read a part of it first.
         if (Number(request.headers["content-length"] ?? 0) > MAX_REQUEST_BYTES) throw tooLarge();
+        const encoding = request.headers["content-encoding"] ?? "identity";
+        if (encoding !== "identity") throw compressed(encoding);
         const impatience = clock.setTimeout(() => request.complete || refuse(request, response, tooSlow()), BODY_MS);
         response.once("close", () => impatience.cancel());
         await yoga.handle(request, response, { access });
@@ -108,6 +111,9 @@ const tooSlow = (): GraphQLError =>
   new GraphQLError("The request has not come whole within 5 minutes. Send less at once; a large CSV file goes to POST /imports/leads.", {
     extensions: { code: "BAD_USER_INPUT", http: { status: 408 } },
   });
+
+const compressed = (encoding: string): GraphQLError =>
+  new GraphQLError(`The body must not be compressed; it has Content-Encoding: ${encoding}.`, { extensions: { code: "BAD_USER_INPUT", http: { status: 415 } } });
 
 const tooLarge = (): GraphQLError => new GraphQLError(TOO_LARGE, { extensions: { code: "BAD_USER_INPUT", http: { status: 413 } } });
 

@@ -11,6 +11,7 @@ import type pg from "pg";
 import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb, type WorkspaceDb } from "../db/workspace.ts";
 import { parseDateTime } from "../graphql/scalars.ts";
+import { isStorable } from "../graphql/storable.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { MINUTE_MS } from "../lib/clock.ts";
 import { authenticate, failed, send, type Answer } from "../access/http.ts";
@@ -94,6 +95,8 @@ function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "s
   if (unknown.length > 0) {
     return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
   }
+  const unstorable = [...searchParams].filter(([, value]) => !isStorable(value));
+  if (unstorable.length > 0) return refused(...unstorable.map(([name]) => invalid(`${name} holds a NUL character; remove it.`, name)));
   const given: Parameters = Object.fromEntries(searchParams);
   const consent = readConsent(given);
   if (!consent.ok) return consent;

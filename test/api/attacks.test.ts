@@ -1,17 +1,25 @@
 // What an outsider tries: the attacks of OWASP's GraphQL cheat sheet, and those that any HTTP server hears. Each by name, against real HTTP.
 
 import { readFileSync } from "node:fs";
-import { buildSchema } from "graphql";
+import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
+import { buildSchema, getIntrospectionQuery } from "graphql";
+import { WebSocket } from "ws";
+import { newSecret } from "../../src/access/secret.ts";
+import { hasScope, TOKEN_SCOPES, type TokenScope } from "../../src/access/scopes.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBell } from "../../src/events/bell.ts";
 import { createEventLog } from "../../src/events/log.ts";
 import { createTailer } from "../../src/events/tailer.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { one, silent } from "../support/factories.ts";
+import { addLeads, one, silent } from "../support/factories.ts";
 import { furnish } from "../support/furnish.ts";
 import { INJECTIONS, type InputPlace, inputPlacesOf, NUMBERS, TIMES } from "../support/input-places.ts";
-import { type Ids, operationAt } from "../support/isolation.ts";
-import { testServer, type TestServer } from "../support/server.ts";
+import { type Ids, operationAt, operationsOf } from "../support/isolation.ts";
+import { createJumpingClock } from "../support/clocks.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Answer, type Loose, testServer, type TestServer } from "../support/server.ts";
 
 const schema = buildSchema(readFileSync(new URL("../../schema/schema.graphql", import.meta.url), "utf8"));
 const places = inputPlacesOf(schema);
@@ -98,5 +106,255 @@ describe("everything that can be written in the schema", () => {
 
   test("times far out of range", { timeout: 120_000 }, async () => {
     expect(await run(attacksWith(["DateTime"], Object.fromEntries(TIMES.map((time) => [time, time]))))).toEqual([]);
+  });
+});
+
+const VIEWER = "{ viewer { token { id } } }";
+
+type Init = { readonly method?: string; readonly body?: string | Buffer; readonly headers?: Readonly<Record<string, string>>; readonly path?: string };
+type Got = { readonly status: number; readonly headers: Readonly<Record<string, unknown>>; readonly text: string };
+
+/** By node:http, which sends paths and headers as they are given, where fetch would put them right. With a token, unless `authorization` is empty. */
+function send({ method = "POST", body, headers = {}, path = "/graphql" }: Init): Promise<Got> {
+  const given = { "content-type": "application/json", authorization: `Bearer ${server.secret}`, ...headers };
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(server.url);
+    const sent = httpRequest({ hostname, port, method, path, headers: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")) }, (response) => {
+      let text = "";
+      response.on("data", (part: Buffer) => (text += part.toString()));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+const ask = (query: string, init: Init = {}) => send({ body: JSON.stringify({ query }), ...init });
+
+/** What the server says to these bytes, until it ends the connection or has been silent for a while. */
+function raw(bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    let text = "";
+    const done = () => (socket.destroy(), resolve(text));
+    socket.setTimeout(1500, done);
+    socket.on("data", (part) => (text += part.toString()));
+    socket.on("end", done);
+    socket.on("error", reject);
+    socket.write(bytes);
+  });
+}
+
+const codeOf = ({ text }: Got): unknown => JSON.parse(text).errors?.[0]?.extensions.code;
+const codes = ({ errors }: Answer) => errors?.map(({ extensions }) => extensions["code"]);
+const times = (count: number, text: (index: number) => string) => Array.from({ length: count }, (_, index) => text(index)).join(" ");
+const countOf = async (table: string) => (await one<{ rows: number }>(server.database.pool, `SELECT count(*)::int AS rows FROM ${table}`)).rows;
+
+describe("injection", () => {
+  test("a condition that is always true, or a pattern of its own, finds nobody", async () => {
+    const workspace = (await server.query("{ viewer { workspace { id } } }")).data.viewer.workspace.id.slice("Workspace:".length);
+    const [lead] = await addLeads(server.database.pool, workspace, 1);
+    await server.database.pool.query("UPDATE leads SET name = 'Aminah' WHERE id = $1", [lead]);
+    const search = async (text: string) => (await server.query("query ($text: String) { leads(filter: { search: $text }) { nodes { name } } }", { text })).data.leads.nodes;
+    expect(await search("mina")).toEqual([{ name: "Aminah" }]);
+    for (const text of ["%", "_minah", "' OR '1'='1", "x') OR 1=1 --", "\\' OR 1=1 --"]) expect([text, await search(text)]).toEqual([text, []]);
+  });
+
+  test.each([
+    "/media/../../../etc/passwd",
+    "/media/..%2f..%2f..%2fetc%2fpasswd",
+    "/media/%2e%2e/%2e%2e/package.json",
+    "/media/....//....//etc/passwd",
+    "/media/Media:%00",
+    "/media/%",
+    "/imports/leads/../../.rentak/admin-token",
+    "/imports/leads/..%2f..%2f.rentak%2fadmin-token/rejects.csv",
+    "/imports/leads/LeadImport:0198c7e2-5d4f-7cc1-a5a5-0123456789ab%00/rejects.csv",
+    "/imports/leads/' OR 1=1 --/rejects.csv".replaceAll(" ", "%20"),
+    "/../package.json",
+    "/graphql/../package.json",
+    "//",
+    "/__proto__",
+    "/constructor",
+  ])("path traversal: %s is not there", async (path) => {
+    const { status, text } = await send({ method: "GET", path });
+    expect(status).toBe(404);
+    expect(text).toMatch(/^(Nothing is here\.|\{"errors":\[\{"message":"There is no such (media|import))/);
+  });
+
+  test("a file's name writes no header, wherever it comes from", async () => {
+    const fileName = `a"; filename=b\r\nSet-Cookie: a=b\r\n\r\n<script>\u0000.csv`;
+    const sent = await send({ path: `/imports/leads?fileName=${encodeURIComponent(fileName)}`, body: "phone\nnonsense\n", headers: { "content-type": "text/csv" } });
+    expect(sent.status).toBe(201);
+    const form = new FormData();
+    form.set("operations", JSON.stringify({ query: "mutation ($file: File!) { importLeads(file: $file) { leadImport { id } userErrors { message } } }", variables: { file: null } }));
+    form.set("map", JSON.stringify({ 0: ["variables.file"] }));
+    form.set("0", new File(["phone\nnonsense\n"], fileName));
+    const uploaded = (await (await fetch(server.url, { method: "POST", body: form, headers: { authorization: `Bearer ${server.secret}` } })).json()) as Loose;
+    const { id } = uploaded.data.importLeads.leadImport;
+    await eventually(async () => (await one<{ status: string }>(server.database.pool, "SELECT status FROM lead_imports WHERE id = $1", [id.slice("LeadImport:".length)])).status === "COMPLETED", "the import");
+    for (const path of [JSON.parse(sent.text).rejects, `/imports/leads/${id}/rejects.csv`]) {
+      const got = await send({ method: "GET", path });
+      expect([got.status, got.headers["set-cookie"], got.headers["content-type"]]).toEqual([200, undefined, "text/csv; charset=utf-8"]);
+      expect(got.headers["content-disposition"]).toMatch(/^attachment; filename="rejects\.csv"; filename\*=UTF-8''[\w.%-]+$/);
+    }
+  });
+
+  test.each(["fileName", "triggers", "consentSource", "consentAt", "idempotencyKey"])("a NUL in a route's parameter is taken or refused: %s", async (name) => {
+    const parameters = new URLSearchParams({ consentSource: "form", consentAt: "2026-01-01T00:00:00Z", [name]: "a\0b" });
+    const { status, text } = await send({ path: `/imports/leads?${parameters}`, body: "phone\n+60111234567\n", headers: { "content-type": "text/csv" } });
+    expect([201, 400]).toContain(status);
+    expect(text).not.toMatch(LEAK);
+  });
+
+  test("a line of the log is what it was: nothing that is sent ends up in it", async () => {
+    const { pool } = server.database;
+    await pool.query("ALTER TABLE devices RENAME TO hidden");
+    const search = 'x"}\n{"level":"fatal","msg":"forged';
+    const { errors } = await server.query("query ($search: String) { devices(filter: { search: $search }) { nodes { id } } }", { search }).finally(() => pool.query("ALTER TABLE hidden RENAME TO devices"));
+    const id = errors?.[0]?.extensions["id"] as string;
+    const lines = server.log.splice(0).filter((line) => line.includes(id));
+    expect(lines.map((line) => JSON.parse(line).level)).toEqual(["error"]);
+    expect(lines.join("")).not.toContain("forged");
+  });
+
+  test.each([
+    ["CREATED_AT", "2026-99-99 99:99:99+00"],
+    ["CREATED_AT", "2026-02-31 00:00:00+00"],
+    ["CREATED_AT", "0000-01-01 00:00:00+00"],
+    ["CREATED_AT", "'; DROP TABLE leads; --"],
+    ["LAST_REPLIED_AT", "99999-12-31 00:00:00+15:59:59"],
+    ["NAME", "\ud800"],
+    ["NAME", "\0"],
+  ])("a forged cursor is refused, or finds nothing: %s %s", async (field, value) => {
+    const after = Buffer.from(JSON.stringify([`${field}:ASC`, "0198c7e2-5d4f-7cc1-a5a5-0123456789ab", value])).toString("base64url");
+    const answer = await server.query(`query ($after: String) { leads(after: $after, orderBy: { field: ${field}, direction: ASC }) { nodes { id } } }`, { after });
+    expect(answer.errors?.map(({ extensions, message }) => extensions["code"] === "BAD_USER_INPUT" || message) ?? [true]).toEqual([true]);
+  });
+
+  test.each(["__proto__", "constructor", "prototype"])("pollution of prototypes by %s, in attributes and in what is around them", async (name) => {
+    const body = `{"${name}":{"polluted":1},"query":"mutation ($a: JSONObject) { upsertLeads(input: { leads: [{ phone: \\"+60111234568\\", attributes: $a }] }) { userErrors { message } } }","variables":{"${name}":{"polluted":1},"a":{"${name}":{"polluted":1}}}}`;
+    expect((await send({ body })).text).not.toMatch(LEAK);
+    const clean = body.replace(`"${name}":{"polluted":1},`, "").replace(`"${name}":{"polluted":1},`, "");
+    expect((await send({ body: clean })).text).not.toMatch(LEAK);
+    const literal = await ask(`mutation { upsertLeads(input: { leads: [{ phone: "+60111234568", attributes: { ${name}: { polluted: 1 } } }] }) { userErrors { message } } }`);
+    expect(literal.text).not.toMatch(LEAK);
+    expect(({} as Loose).polluted).toBeUndefined();
+    expect((await server.query(VIEWER)).status).toBe(200);
+  });
+});
+
+describe("denial of service", () => {
+  const READ = { authorization: "" };
+  let reader: string;
+  beforeAll(async () => {
+    reader = await server.tokenFor(["READ"]);
+    READ.authorization = `Bearer ${reader}`;
+  });
+
+  const PAGES = "{ nodes { enrollments(first: $n) { nodes { lead { enrollments(first: $n) { nodes { id } } } } } } }";
+  const tooComplex: Readonly<Record<string, string>> = {
+    "deep queries": `{ viewer { ${"workspace { ".repeat(20)} id ${"} ".repeat(20)} } }`,
+    "queries that nest without end": `{ ${"a { ".repeat(12_000)} a ${"} ".repeat(12_000)} }`,
+    "values that nest without end": `{ leads(filter: { attributes: { a: ${"[".repeat(20_000)}${"]".repeat(20_000)} } }) { nodes { id } } }`,
+    "a flood of aliases": `{ viewer { ${times(101, (n) => `a${n}: workspace { id }`)} } }`,
+    "a flood of aliases of __typename": `{ viewer { ${times(10_000, (n) => `a${n}: __typename`)} } }`,
+    "a flood of aliases at the root": `{ ${times(31, (n) => `a${n}: viewer { token { id } }`)} }`,
+    "a flood of aliases at the root, in fragments": `{ ...F } fragment F on Query { ${times(31, (n) => `a${n}: viewer { token { id } }`)} }`,
+    "fields over and over": `{ viewer { ${"token { id } ".repeat(2000)} } }`,
+    "fields over and over, in fragments that double": `{ viewer { ...F0 } } ${times(20, (n) => `fragment F${n} on Viewer { ...F${n + 1} ...F${n + 1} }`)} fragment F20 on Viewer { token { id } }`,
+    "huge pages": `{ sequences(first: 100) ${PAGES.replaceAll("$n", "100")} }`,
+    "huge pages by a variable's default": `query ($n: Int = 100) { sequences(first: $n) ${PAGES} }`,
+    "very many tokens": `{ ${"viewer { token { id } } ".repeat(20_000)} }`,
+    "the schema's types of types of types": `{ __schema { types { ${"fields { type { ".repeat(8)} name ${"} } ".repeat(8)} } } }`,
+    "the whole schema, many times over": `{ ${times(5, (n) => `s${n}: __schema { types { name fields { name args { name type { name } } type { name } } inputFields { name } enumValues { name } } }`)} }`,
+  };
+
+  test.each(Object.entries(tooComplex))("%s are refused, soon", async (_name, text) => {
+    const since = performance.now();
+    const got = await ask(text, { headers: READ });
+    expect(["QUERY_TOO_COMPLEX", "BAD_USER_INPUT"]).toContain(codeOf(got));
+    expect(performance.now() - since).toBeLessThan(3000);
+    expect(got.text.length).toBeLessThan(3000);
+  });
+
+  const refusedByGraphql: Readonly<Record<string, string>> = {
+    "fragments in a circle": "{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }",
+    "directives over and over": `{ viewer { token { id ${"@include(if: true) ".repeat(6000)} } } }`,
+    "directives that nobody knows": `{ viewer { token { id ${times(6000, (n) => `@d${n}`)} } } }`,
+    "arguments over and over": `{ leads(${"first: 1 ".repeat(10_000)}) { nodes { id } } }`,
+    "variables over and over": `query (${times(9000, (n) => `$v${n}: Int`)}) { viewer { token { id } } }`,
+    "one field in thousands of ways": `{ ${times(20, () => `leads(first: 1, filter: { niche: [${times(50, (n) => `"${n}"`)}] }) { nodes { ${"id ".repeat(90)} } }`)} leads(first: 2) { nodes { id } } }`,
+  };
+
+  test.each(Object.entries(refusedByGraphql))("%s are refused, soon", async (_name, text) => {
+    const since = performance.now();
+    const got = await ask(text, { headers: READ });
+    expect(codeOf(got)).toBe("BAD_USER_INPUT");
+    expect(performance.now() - since).toBeLessThan(5000);
+    expect(got.text.length).toBeLessThan(100_000);
+  });
+
+  test("a page's size by a variable is no way around the limit, nor is a negative or a huge one", async () => {
+    const text = `query ($n: Int) { sequences(first: $n) ${PAGES} }`;
+    for (const n of [100, 2_147_483_647]) expect(codes(await server.query(text, { n }, reader))).toEqual(["QUERY_TOO_COMPLEX"]);
+    for (const n of [-1, -2_147_483_648, 1e308, "100", "1; DROP TABLE leads"])
+      expect(codes(await server.query(text, { n }, reader))).toEqual([expect.stringMatching(/^(BAD_USER_INPUT|QUERY_TOO_COMPLEX)$/)]);
+  });
+
+  test("variables that nest without end", async () => {
+    const deep = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+    const body = `{"query":"query ($a: JSONObject) { leads(filter: { attributes: $a }) { nodes { id } } }","variables":{"a":{"a":${deep}}}}`;
+    const got = await send({ body, headers: READ });
+    expect(JSON.parse(got.text).errors[0]).toMatchObject({ message: expect.stringMatching(/levels/), extensions: { code: "BAD_USER_INPUT" } });
+  });
+
+  test("a batch of operations in one request", async () => {
+    const tokens = await countOf("api_tokens");
+    const create = `mutation { createApiToken(input: { name: "x", scopes: [ADMIN] }) { secret } }`;
+    const got = await send({ body: JSON.stringify(Array.from({ length: 100 }, () => ({ query: create }))) });
+    expect([got.status, codeOf(got)]).toEqual([400, "BAD_USER_INPUT"]);
+    const aliased = `{ ${times(31, (n) => `a${n}: createApiToken(input: { name: "x", scopes: [ADMIN] }) { secret }`)} }`;
+    expect(codeOf(await ask(`mutation ${aliased}`))).toBe("QUERY_TOO_COMPLEX");
+    expect(codeOf(await ask(`mutation { ... on Mutation ${aliased} }`))).toBe("QUERY_TOO_COMPLEX");
+    expect(codeOf(await ask(`mutation { ...F } fragment F on Mutation ${aliased}`))).toBe("QUERY_TOO_COMPLEX");
+    const several = await ask(`${times(3, (n) => `mutation m${n} { createApiToken(input: { name: "x", scopes: [ADMIN] }) { secret } }`)}`);
+    expect(codeOf(several)).toBe("BAD_USER_INPUT");
+    expect(await countOf("api_tokens")).toBe(tokens);
+  });
+
+  test("a large body, a body that unpacks to a large one", async () => {
+    const large = await send({ body: JSON.stringify({ query: VIEWER, variables: { x: "x".repeat(26_000_000) } }) });
+    expect([large.status, codeOf(large)]).toEqual([413, "BAD_USER_INPUT"]);
+    const before = process.memoryUsage.rss();
+    const bomb = gzipSync(Buffer.concat([Buffer.from(`{"query":"${VIEWER}","x":"`), Buffer.alloc(200_000_000, "x"), Buffer.from('"}')]));
+    const grown = process.memoryUsage.rss();
+    for (const encoding of ["gzip", "deflate", "br", "gzip, gzip"]) {
+      const got = await send({ body: bomb, headers: { "content-encoding": encoding } });
+      expect([got.status, codeOf(got)]).toEqual([415, "BAD_USER_INPUT"]);
+      expect((await send({ path: "/imports/leads", body: bomb, headers: { "content-encoding": encoding, "content-type": "text/csv" } })).status).toBe(415);
+    }
+    expect(process.memoryUsage.rss() - Math.max(before, grown)).toBeLessThan(100_000_000);
+  });
+
+  test("a body that never comes to its end", async () => {
+    const clock = createJumpingClock();
+    const slow = await testServer({}, clock);
+    const { hostname, port } = new URL(slow.url);
+    const socket = connect(Number(port), hostname);
+    let text = "";
+    socket.on("data", (part) => (text += part.toString()));
+    socket.write(`POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${slow.secret}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"query":`);
+    const seen = async () => (await one<{ used: boolean }>(slow.database.pool, "SELECT bool_or(last_used_at IS NOT NULL) AS used FROM api_tokens")).used;
+    await eventually(seen, "the server has begun to read");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(text).toBe("");
+    clock.jump(300_000);
+    await eventually(() => text.includes("BAD_USER_INPUT"), "the refusal");
+    expect(text).toMatch(/^HTTP\/1\.1 408 .*BAD_USER_INPUT/s);
+    socket.destroy();
+    await slow.stop();
+    expect(slow.log).toEqual([]);
   });
 });

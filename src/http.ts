@@ -37,6 +37,7 @@ export async function listen(host: string, port: number, { onError, origins }: L
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const headers = { ...SECURITY_HEADERS, ...corsHeaders(origins, request) };
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (!isHost(request.headers.host ?? "")) return plain(response, 400, "The header Host names no host. Write a name or an address, and a port where it is needed.");
     if (!routes) return plain(response, 503, "Rentak is starting. Try again in a moment.");
     const path = pathOf(request);
     const route = routes.requests[path] ?? Object.entries(routes.requests).find(([above]) => above.endsWith("/") && path.startsWith(above))?.[1];
@@ -85,6 +86,9 @@ export async function listen(host: string, port: number, { onError, origins }: L
 
 // Not by URL, which throws on what scanners send ("//"): nothing that comes from outside may end the process.
 const pathOf = (request: IncomingMessage) => (request.url ?? "/").split("?", 1)[0] ?? "/";
+
+/** What lies behind makes a URL of it. */
+const isHost = (host: string) => host === "" || (/^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?$/i.test(host) && URL.canParse(`http://${host}`));
 
 function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);

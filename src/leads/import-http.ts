@@ -95,7 +95,8 @@ function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "s
   if (unknown.length > 0) {
     return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
   }
-  const unstorable = [...searchParams].filter(([, value]) => !isStorable(value));
+  // Of a file's name, what cannot be kept is left out instead.
+  const unstorable = [...searchParams].filter(([name, value]) => name !== "fileName" && !isStorable(value));
   if (unstorable.length > 0) return refused(...unstorable.map(([name]) => invalid(`${name} holds a NUL character; remove it.`, name)));
   const given: Parameters = Object.fromEntries(searchParams);
   const consent = readConsent(given);

@@ -47,7 +47,7 @@ async function settle(name: string): Promise<{ readonly ids: Ids; readonly secre
 }
 
 /** What no answer may hold: of the database, of the code, of the machine. */
-const LEAK = /INTERNAL_SERVER_ERROR|\bSELECT\b.*\bFROM\b|\bINSERT INTO\b|violates|relation "|at .*\.ts:\d+|node_modules|root:x:/;
+const LEAK = /INTERNAL_SERVER_ERROR|\bSELECT\b.*\bFROM\b|\bINSERT INTO\b|violates|relation "|TypeError|RangeError|at .*\.ts:\d+|node_modules|root:x:/;
 
 type Attack = { readonly place: InputPlace; readonly name: string; readonly value: unknown };
 
@@ -63,7 +63,8 @@ async function run(attacks: readonly Attack[]): Promise<string[]> {
       group.map(async (attack) => {
         const { query, variables } = operationAt(schema, attack.place, attack.value, ids);
         const text = attack.place.kind === "subscription" ? await firstOf(query, variables, secret) : JSON.stringify(await server.query(query, variables, secret));
-        if (LEAK.test(text)) failures.push(`${called(attack)} → ${text.slice(0, 200)}`);
+        const isKept = attack.name === "long" && key.startsWith("mutation") && !/"errors":\[|"userErrors":\[\{/.test(text);
+        if (LEAK.test(text) || isKept || text.length > 100_000) failures.push(`${called(attack)} → ${text.slice(0, 200)}`);
       }),
     );
   }
@@ -95,9 +96,19 @@ describe("everything that can be written in the schema", () => {
     expect(await run(attacksWith(["JSONObject"], { [name]: { [value]: value, list: [{ deep: value }] } }))).toEqual([]);
   });
 
-  test("very long texts", { timeout: 120_000 }, async () => {
+  test("very long texts, none of which is kept or repeated", { timeout: 120_000 }, async () => {
     expect(await run(attacksWith(TEXTS, { long: "ab ".repeat(200_000) }))).toEqual([]);
     expect(await run(attacksWith(["JSONObject"], { long: { ["k".repeat(100_000)]: "v".repeat(500_000) } }))).toEqual([]);
+  });
+
+  test("NUL, and halves of characters, are refused wherever they stand", { timeout: 120_000 }, async () => {
+    const [place] = places.filter(({ scalar }) => scalar === "JSONObject");
+    const { query, variables } = operationAt(schema, place as InputPlace, { a: "b" }, (await settle("Own")).ids);
+    for (const bad of ["\\u0000", "\\ud800", "\\udc00x"]) {
+      for (const body of [JSON.stringify({ query, variables }).replace('"b"', `"${bad}"`), JSON.stringify({ query, variables }).replace('"a"', `"${bad}"`)]) {
+        expect(codeOf(await send({ body }))).toBe("BAD_USER_INPUT");
+      }
+    }
   });
 
   test("numbers out of every range", { timeout: 120_000 }, async () => {
@@ -120,9 +131,9 @@ function send({ method = "POST", body, headers = {}, path = "/graphql" }: Init):
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(server.url);
     const sent = httpRequest({ hostname, port, method, path, headers: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== "")) }, (response) => {
-      let text = "";
-      response.on("data", (part: Buffer) => (text += part.toString()));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(parts).toString() }));
     });
     sent.on("error", reject);
     sent.end(body);
@@ -293,7 +304,8 @@ describe("denial of service", () => {
     const got = await ask(text, { headers: READ });
     expect(codeOf(got)).toBe("BAD_USER_INPUT");
     expect(performance.now() - since).toBeLessThan(5000);
-    expect(got.text.length).toBeLessThan(100_000);
+    // Where each of them stands, at most.
+    expect(got.text.length).toBeLessThan(500_000);
   });
 
   test("a page's size by a variable is no way around the limit, nor is a negative or a huge one", async () => {
@@ -357,4 +369,241 @@ describe("denial of service", () => {
     await slow.stop();
     expect(slow.log).toEqual([]);
   });
+});
+
+describe("who is let in", () => {
+  const INTROSPECTION = getIntrospectionQuery();
+  const stranger = { authorization: "" };
+
+  test.each<[string, Init]>([
+    ["POST", { body: JSON.stringify({ query: INTROSPECTION }) }],
+    ["GET", { method: "GET", path: `/graphql?query=${encodeURIComponent(INTROSPECTION)}` }],
+    ["server-sent events", { method: "GET", path: `/graphql?query=${encodeURIComponent(INTROSPECTION)}`, headers: { accept: "text/event-stream" } }],
+    ["multipart", { body: "--x\r\n\r\n--x--", headers: { "content-type": "multipart/form-data; boundary=x" } }],
+    ["HEAD", { method: "HEAD" }],
+    ["a misspelt field, which gets no hint", { body: JSON.stringify({ query: "{ viewr { id } }" }) }],
+    ["no query at all", { body: "{" }],
+  ])("a stranger learns nothing of the schema: %s", async (_name, init) => {
+    const got = await send({ ...init, headers: { ...init.headers, ...stranger } });
+    expect(got.status).toBe(401);
+    expect(got.text).not.toMatch(/__schema|Did you mean|viewer|Syntax/);
+    if (init.method !== "HEAD") expect(codeOf(got)).toBe("UNAUTHENTICATED");
+  });
+
+  test("a stranger's browser is shown a page that holds nothing, whatever it asks with it", async () => {
+    const page = await send({ method: "GET", headers: { accept: "text/html", ...stranger } });
+    const asked = await send({ method: "GET", path: `/graphql?query=${encodeURIComponent(INTROSPECTION)}`, headers: { accept: "text/html", host: "evil.example", ...stranger } });
+    expect([asked.status, asked.text === page.text]).toEqual([200, true]);
+    expect(page.text).not.toMatch(/createApiToken|deviceEvents|enrollLeads/);
+    expect(page.text.match(/<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(?:https?:)?\/\//g)).toBeNull();
+  });
+
+  /** What a WebSocket is told after these messages, and with what it is closed. */
+  const overWebSocket = async (messages: readonly unknown[], headers: Record<string, string> = {}, protocol: string | string[] = "graphql-transport-ws") => {
+    const socket = new WebSocket(server.url.replace("http", "ws"), protocol, { headers });
+    const told: string[] = [];
+    socket.on("message", (data: Buffer) => told.push(data.toString()));
+    socket.on("open", () => messages.forEach((message) => socket.send(typeof message === "string" ? message : JSON.stringify(message))));
+    const closed = await new Promise<{ code: number; reason: string }>((resolve, reject) => {
+      socket.on("close", (code, reason) => resolve({ code, reason: reason.toString() }));
+      socket.on("error", reject);
+    });
+    return { told, ...closed };
+  };
+  const subscribe = { id: "1", type: "subscribe", payload: { query: INTROSPECTION } };
+
+  test("a stranger learns nothing over WebSocket: without a token, before having said which, or with a cookie from another site's page", async () => {
+    expect(await overWebSocket([{ type: "connection_init" }, subscribe])).toMatchObject({ told: [], code: 4401 });
+    expect(await overWebSocket([{ type: "connection_init", payload: { Authorization: `Bearer ${newSecret()}` } }, subscribe])).toMatchObject({ told: [], code: 4401 });
+    expect(await overWebSocket([subscribe])).toMatchObject({ told: [], code: 4401 });
+    const hijacking = { origin: "https://evil.example", cookie: `authorization=Bearer ${server.secret}; token=${server.secret}` };
+    expect(await overWebSocket([{ type: "connection_init" }, subscribe], hijacking)).toMatchObject({ told: [], code: 4401 });
+    expect(await overWebSocket([{ type: "connection_init", payload: {} }], { ...hijacking, authorization: `Bearer ${server.secret}` })).toMatchObject({ told: [], code: 4401 });
+  });
+
+  test.each<[string, unknown]>([
+    ["no JSON", "{"],
+    ["null", null],
+    ["what is no message", { type: "__proto__" }],
+    ["what is no query", { id: "1", type: "subscribe", payload: { query: { a: 1 } } }],
+    ["a message too large", "x".repeat(5_000_001)],
+  ])("a WebSocket is closed at %s", async (_name, message) => {
+    const { code, told } = await overWebSocket([{ type: "connection_init", payload: { Authorization: `Bearer ${server.secret}` } }, message]);
+    expect([1006, 1009, 4400]).toContain(code);
+    expect(told.join("")).not.toMatch(LEAK);
+  });
+
+  test("cookies are neither set nor read", async () => {
+    const got = await ask(VIEWER, { headers: { authorization: "", cookie: `authorization=Bearer ${server.secret}` } });
+    expect([got.status, got.headers["set-cookie"]]).toEqual([401, undefined]);
+    expect((await ask(VIEWER)).headers["set-cookie"]).toBeUndefined();
+  });
+
+  test("a token that is unknown, mistyped, expired, revoked or malformed gets the same answer", async () => {
+    const [expired, revoked] = [await server.tokenFor(["READ"]), await server.tokenFor(["READ"])];
+    const { pool } = server.database;
+    await pool.query("UPDATE api_tokens SET expires_at = now() - interval '1 second' WHERE prefix = $1", [expired.slice(0, 11)]);
+    await pool.query("UPDATE api_tokens SET revoked_at = now() WHERE prefix = $1", [revoked.slice(0, 11)]);
+    const good = newSecret();
+    const answers = [];
+    for (const secret of [good, `${good.slice(0, -1)}_`, expired, revoked, "x", "' OR 1=1 --".replaceAll(" ", ""), "x".repeat(10_000), server.secret.slice(0, -1), `${server.secret}x`]) {
+      const { status, text, headers } = await ask(VIEWER, { headers: { authorization: `Bearer ${secret}` } });
+      answers.push(JSON.stringify([status, text, headers["www-authenticate"]]));
+    }
+    expect(new Set(answers).size).toBe(1);
+    expect(answers[0]).toContain("The token is unknown, expired or revoked.");
+  });
+
+  test("each mutation, and whatever else needs a scope, is FORBIDDEN to every token without it", { timeout: 120_000 }, async () => {
+    const { ids } = await settle("Own");
+    const workspaceId = ids["Workspace"]?.slice("Workspace:".length);
+    const roots = { query: schema.getQueryType(), mutation: schema.getMutationType(), subscription: schema.getSubscriptionType() };
+    const wantedBy = (kind: keyof typeof roots, field: string): TokenScope => {
+      const named = /Needs ([A-Z]+)/.exec(roots[kind]?.getFields()[field]?.description ?? "")?.[1];
+      return (named as TokenScope | undefined) ?? (kind === "mutation" ? "MANAGE" : "READ");
+    };
+    const logged = await countOf("audit_log");
+    const [refused, allowed]: [string[], string[]] = [[], []];
+    for (const scope of TOKEN_SCOPES) {
+      const secret = await server.tokenFor([scope], workspaceId);
+      for (const { kind, field, query, variables } of operationsOf(schema, ids)) {
+        if (hasScope([scope], wantedBy(kind, field))) continue;
+        const text = kind === "subscription" ? await firstOf(query, variables, secret) : JSON.stringify(await server.query(query, variables, secret));
+        (/"code":"FORBIDDEN"/.test(text) && !/"secret":"/.test(text) ? refused : allowed).push(`${scope}: ${kind} ${field}`);
+      }
+    }
+    expect(allowed).toEqual([]);
+    expect(refused).toEqual(expect.arrayContaining(["READ: mutation createLead", "MANAGE: query auditLog", "MANAGE: query apiTokens", "MANAGE: mutation createApiToken", "ADMIN: mutation pairDevice", "ADMIN: subscription devicePairing"]));
+    expect(refused.filter((each) => each.startsWith("READ: mutation")).length).toBe(Object.keys(schema.getMutationType()?.getFields() ?? {}).length - 1); // but for importLeads, which takes a file
+    expect(await countOf("audit_log")).toBe(logged);
+  });
+
+  test("a file is imported by no token that may only read", async () => {
+    const secret = await server.tokenFor(["READ"]);
+    const imports = await countOf("lead_imports");
+    const body = ["--x", 'Content-Disposition: form-data; name="operations"', "", '{"query":"mutation ($file: File!) { importLeads(file: $file) { leadImport { id } } }","variables":{"file":null}}', "--x", 'Content-Disposition: form-data; name="map"', "", '{"0":["variables.file"]}', "--x", 'Content-Disposition: form-data; name="0"; filename="a.csv"', "", "phone\r\n+60111234567", "--x--", ""].join("\r\n");
+    const headers = { "content-type": "multipart/form-data; boundary=x", authorization: `Bearer ${secret}` };
+    expect(codeOf(await send({ body, headers }))).toBe("FORBIDDEN");
+    expect((await send({ path: "/imports/leads", body: "phone\n", headers: { ...headers, "content-type": "text/csv" } })).status).toBe(403);
+    expect(await countOf("lead_imports")).toBe(imports);
+  });
+
+  test("a subscription ends when its token is revoked, and gets nothing after", async () => {
+    const clock = createJumpingClock();
+    const bell = createBell();
+    let stop = async () => {};
+    const watched = await testServer(async ({ pool }) => {
+      const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
+      stop = () => tailer.stop();
+      return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    }, clock);
+    const secret = await watched.tokenFor(["READ"]);
+    const events = watched.webSocket(secret).iterate({ query: "subscription { leadEvents { cursor } }" });
+    const next = events.next();
+    await eventually(async () => (await one<{ used: boolean }>(watched.database.pool, "SELECT last_used_at IS NOT NULL AS used FROM api_tokens WHERE prefix = $1", [secret.slice(0, 11)])).used, "the token is used");
+    await watched.database.pool.query("UPDATE api_tokens SET revoked_at = now() WHERE prefix = $1", [secret.slice(0, 11)]);
+    const moving = setInterval(() => clock.jump(10_000), 100);
+    expect(await next).toMatchObject({ value: { data: null, errors: [{ extensions: { code: "UNAUTHENTICATED" } }] } });
+    expect(await events.next()).toMatchObject({ done: true });
+    clearInterval(moving);
+    await Promise.all([watched.stop(), stop()]);
+  });
+
+  const CREATE = 'mutation { createDevice(input: { name: "forged", transport: SIMULATOR }) { device { id } } }';
+
+  test("a mutation over GET, or by a method that is none of the API's", async () => {
+    const devices = await countOf("devices");
+    const path = `/graphql?query=${encodeURIComponent(CREATE)}`;
+    for (const method of ["GET", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"]) {
+      const got = await send({ method, path });
+      expect([method, got.status, codeOf(got)]).toEqual([method, 405, "BAD_USER_INPUT"]);
+      expect(got.text).not.toContain(server.secret);
+    }
+    const overridden = await send({ method: "GET", path, headers: { "x-http-method-override": "POST", "x-http-method": "POST" } });
+    expect(overridden.status).toBe(405);
+    expect(await countOf("devices")).toBe(devices);
+  });
+
+  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/graphql", "application/json", ""])("forgery from another site, by what its page may send without asking: %s", async (type) => {
+    const devices = await countOf("devices");
+    const form = ["--x", 'Content-Disposition: form-data; name="operations"', "", JSON.stringify({ query: CREATE }), "--x", 'Content-Disposition: form-data; name="map"', "", "{}", "--x--", ""].join("\r\n");
+    const body = { "application/x-www-form-urlencoded": `query=${encodeURIComponent(CREATE)}`, "multipart/form-data; boundary=x": form, "application/graphql": CREATE }[type] ?? JSON.stringify({ query: CREATE });
+    const got = await send({ body, headers: { "content-type": type, authorization: "", origin: "https://evil.example", cookie: `token=${server.secret}` } });
+    expect([got.status, codeOf(got)]).toEqual([401, "UNAUTHENTICATED"]);
+    expect(await countOf("devices")).toBe(devices);
+  });
+});
+
+describe("what is no proper request", () => {
+  test.each(["null", "[]", "1", '"x"', "{}", '{"query":1}', '{"query":{"a":1}}', `{"query":"${VIEWER}","operationName":{}}`, `{"query":"${VIEWER}","operationName":"nobody"}`, `{"query":"${VIEWER}","variables":[]}`, `{"query":"${VIEWER}","variables":"x"}`, `{"query":"${VIEWER}","extensions":1}`, "", "{", "\0"])("is BAD_USER_INPUT: %s", async (body) => {
+    expect(codeOf(await send({ body }))).toBe("BAD_USER_INPUT");
+  });
+
+  test("invalid UTF-8, and other character sets", async () => {
+    const before = Buffer.from('{"query":"{ leads(filter: { search: \\"');
+    const after = Buffer.from('\\" }) { nodes { id } } }"}');
+    for (const bytes of [[0xff, 0xfe], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xe2, 0x82]]) {
+      expect((await send({ body: Buffer.concat([before, Buffer.from(bytes), after]) })).text).not.toMatch(LEAK);
+    }
+    expect((await send({ body: Buffer.from(JSON.stringify({ query: VIEWER }), "utf16le"), headers: { "content-type": "application/json; charset=utf-16" } })).text).not.toMatch(LEAK);
+  });
+
+  test("keys that come twice: the last counts in JSON, and GraphQL refuses them", async () => {
+    const twice = await send({ body: `{"query":"mutation { nothing }","query":"${VIEWER}"}` });
+    expect(JSON.parse(twice.text).data.viewer.token.id).toMatch(/^ApiToken:/);
+    expect(codeOf(await ask('{ leads(filter: { search: "a", search: "b" }) { nodes { id } } }'))).toBe("BAD_USER_INPUT");
+  });
+
+  test("numbers that are none", async () => {
+    for (const number of ["1e999", "-1e999", "NaN", "Infinity", "0x10", "1.5", "9007199254740993", "true", '"1"']) {
+      const got = await send({ body: `{"query":"query ($n: Int) { leads(first: $n) { nodes { id } } }","variables":{"n":${number}}}` });
+      expect([number, codeOf(got)]).toEqual([number, "BAD_USER_INPUT"]);
+    }
+    const rate = await send({ body: '{"query":"mutation ($r: Float) { createDevice(input: { name: \\"x\\", transport: SIMULATOR, simulatedFailureRate: $r }) { device { id } } }","variables":{"r":1e999}}' });
+    expect(codeOf(rate)).toBe("BAD_USER_INPUT");
+  });
+
+  const POST = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+  const SMUGGLED = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+
+  test.each([
+    ["two lengths", `${POST}Content-Length: 5\r\nContent-Length: 0\r\n\r\n${SMUGGLED}`],
+    ["a length and chunks", `${POST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ["chunks under another name", `${POST}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${SMUGGLED}`],
+    ["a length with a sign", `${POST}Content-Length: +5\r\n\r\nabcde${SMUGGLED}`],
+    ["a blank before the colon", `${POST}Content-Length : 5\r\n\r\n${SMUGGLED}`],
+    ["a header that goes on in the next line", `${POST}X: a\r\n b: c\r\n\r\n${SMUGGLED}`],
+    ["lines that end with LF", `${POST.replaceAll("\r\n", "\n")}\n${SMUGGLED}`],
+    ["a NUL in a header", `${POST}X: a\0b\r\n\r\n${SMUGGLED}`],
+    ["no host", "GET /graphql HTTP/1.1\r\n\r\n"],
+    ["headers without end", `${POST}${"X-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n".repeat(2000)}\r\n`],
+    ["no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+  ])("smuggling, or no HTTP at all: %s", async (_name, bytes) => {
+    const told = await raw(bytes);
+    expect(told).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(told).not.toMatch(/^ok$/m);
+    expect((await server.query(VIEWER)).status).toBe(200);
+  });
+
+  test("an upgrade to something else, a proxy's methods, and somebody else's host", async () => {
+    const upgrade = (headers: string) => raw(`GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n${headers}\r\n`);
+    expect(await upgrade("Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await upgrade("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n")).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await raw("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n")).toBe("");
+    expect(await raw("GET http://evil.example/graphql HTTP/1.1\r\nHost: evil.example\r\n\r\n")).toMatch(/^HTTP\/1\.1 404 /);
+    const hosts = ["evil.example/path?x", "evil.example#", "[::1", "a b", "@", "x@evil.example", "\u00e9", "1.2.3.400", "evil.example:99999"];
+    for (const host of hosts) expect([host, (await send({ method: "GET", path: `/graphql?query=${encodeURIComponent(VIEWER)}`, headers: { host } }).catch(() => ({ status: 400 }))).status]).toEqual([host, 400]);
+    for (const host of [...hosts, "evil.example", "127.0.0.1:80", "[::1]:4000", ""]) {
+      const told = await raw(Buffer.from(`GET /graphql?query=%7Bviewer%7Btoken%7Bid%7D%7D%7D HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${server.secret}\r\nConnection: close\r\n\r\n`, "latin1"));
+      expect(told).not.toMatch(LEAK);
+      expect(told).not.toContain("evil.example");
+    }
+    for (const path of ["/graphql?%ff", "/graphql?query=%", "/graphql?query=%E0%A4%A", "/graphql?\u00ff", "/graphql?query[]=x&query[a]=y", "/graphql?__proto__[x]=1", "/graphql?variables=%7B&query=%7Bviewer%7D"]) {
+      expect(await raw(Buffer.from(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${server.secret}\r\nConnection: close\r\n\r\n`, "latin1"))).not.toMatch(LEAK);
+    }
+  });
+});
+
+test("nothing of all this has failed inside", () => {
+  expect(server.log).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { parse, type DocumentNode, type ExecutionArgs } from "graphql";
 import type { Plugin } from "graphql-yoga";
 import { complexityProblem, MAX_TOKENS } from "./complexity.ts";
-import { queryTooComplex, withStableCode } from "./errors.ts";
+import { badUserInput, queryTooComplex, withStableCode } from "./errors.ts";
 import type { Live } from "./live.ts";
 
 /** Refuses what would cost too much, before it costs anything. */
@@ -40,6 +40,26 @@ function parseShallow(...args: Parameters<typeof parse>): DocumentNode {
     throw error instanceof RangeError ? queryTooComplex("The query is thousands of levels deep. Ask for what lies deeper in another query, and write values flatter.") : error;
   }
 }
+
+/** Yoga's own parsers take it for given that JSON within forms and addresses is JSON, and a form's map a map. */
+export function useReadableRequests(): Plugin {
+  return {
+    onRequestParse({ requestParser, setRequestParser }) {
+      if (!requestParser) return;
+      setRequestParser(async (request) => {
+        try {
+          return await requestParser(request);
+        } catch (error) {
+          throw error instanceof SyntaxError || error instanceof TypeError ? badUserInput(UNREADABLE) : error;
+        }
+      });
+    },
+    // Ours, which every answer has, says more.
+    onResponse: ({ response }) => response.headers.delete("cache-control"),
+  };
+}
+
+const UNREADABLE = "The request cannot be read: `variables` and `extensions` must be JSON objects, and in a form `map` must lead from each file to its places, such as {\"0\": [\"variables.file\"]}.";
 
 /** Gives the errors of syntax and validation the contract's code. */
 export function useStableCodes(): Plugin {

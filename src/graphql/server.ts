@@ -13,7 +13,7 @@ import type { ApiContext, Services } from "./context.ts";
 import { badUserInput, createErrorMask, MAX_REQUEST_BYTES, TOO_LARGE } from "./errors.ts";
 import { graphiqlPage } from "./graphiql.ts";
 import { createLive } from "./live.ts";
-import { useComplexityLimits, useLive, useStableCodes } from "./plugins.ts";
+import { useComplexityLimits, useLive, useReadableRequests, useStableCodes } from "./plugins.ts";
 import { schema } from "./schema.ts";
 import { isNestedTooDeeply, isStorable, isStorableDocument, MAX_NESTING } from "./storable.ts";
 import { createWebSockets } from "./websocket.ts";
@@ -63,7 +63,7 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
     // Ours stands before the token; the HTTP server has told browsers who may ask.
     graphiql: false,
     cors: false,
-    plugins: [useComplexityLimits(), useStableCodes(), useLive(live), useCSRFPrevention({ requestHeaders: ["authorization"] })],
+    plugins: [useReadableRequests(), useComplexityLimits(), useStableCodes(), useLive(live), useCSRFPrevention({ requestHeaders: ["authorization"] })],
   });
   const sockets = createWebSockets({ tokens, mask, envelop: (initial) => yoga.getEnveloped(initial as never) as never });
   live.start();

@@ -539,6 +539,35 @@ describe("what is no proper request", () => {
     expect(codeOf(await send({ body }))).toBe("BAD_USER_INPUT");
   });
 
+  test.each<[string, string, string | undefined]>([
+    ["operations that are no JSON", "{", undefined],
+    ["operations that are a number, with a place in them", "1", '{"0":["variables.file"]}'],
+    ["operations that are a text, with a place in them", '"x"', '{"0":["0"]}'],
+    ["a map that is no JSON", "{}", "{"],
+    ["a map to a number", "{}", '{"0":5}'],
+    ["a map to places that are numbers", "{}", '{"0":[5]}'],
+    ["a map to the prototype", `{"query":"${VIEWER}","variables":{}}`, '{"0":["__proto__.polluted","variables.__proto__.polluted","constructor.prototype.polluted"]}'],
+    ["a batch", `[{"query":"${VIEWER}"},{"query":"${VIEWER}"}]`, "{}"],
+    ["a file where none is taken", `{"query":"query ($a: String) { leads(filter: { search: $a }) { nodes { id } } }","variables":{"a":null}}`, '{"0":["variables.a"]}'],
+    ["a place thousands of levels deep", `{"query":"${VIEWER}","variables":{}}`, `{"0":["variables${".a".repeat(5000)}"]}`],
+    ["what is in a place where a form's part is not", "", undefined],
+  ])("a form with %s", async (name, operations, map) => {
+    const form = new FormData();
+    if (operations !== "") form.set("operations", operations);
+    if (map !== undefined) form.set("map", map);
+    form.set("0", new File(["phone\n"], "a.csv"));
+    const response = await fetch(server.url, { method: "POST", body: form, headers: { authorization: `Bearer ${server.secret}` } });
+    const { errors } = (await response.json()) as Answer;
+    expect(errors?.[0]?.extensions["code"]).toBe(name === "a map to the prototype" ? undefined : "BAD_USER_INPUT");
+    expect(({} as Loose).polluted).toBeUndefined();
+  });
+
+  test.each(["variables=%7B", "variables=1", "extensions=%7B", "variables=%5B%5D"])("an address or a form of old with %s", async (wrong) => {
+    const text = `query=${encodeURIComponent(VIEWER)}&${wrong}`;
+    expect(codeOf(await send({ method: "GET", path: `/graphql?${text}` }))).toBe("BAD_USER_INPUT");
+    expect(codeOf(await send({ body: text, headers: { "content-type": "application/x-www-form-urlencoded" } }))).toBe("BAD_USER_INPUT");
+  });
+
   test("invalid UTF-8, and other character sets", async () => {
     const before = Buffer.from('{"query":"{ leads(filter: { search: \\"');
     const after = Buffer.from('\\" }) { nodes { id } } }"}');

@@ -64,6 +64,11 @@ function measureOperation(
   const measured = new Map<string, Measure>();
 
   const pageSize = ({ arguments: args }: FieldNode): number => {
+    const ids = args?.find(({ name }) => name.value === "ids")?.value;
+    if (ids) {
+      const given = ids.kind === Kind.LIST ? ids.values : ids.kind === Kind.VARIABLE ? variables[ids.name.value] : undefined;
+      return Math.min(MAX_PAGE_SIZE, Array.isArray(given) ? Math.max(1, given.length) : DEFAULT_PAGE_SIZE);
+    }
     const sizes = (args ?? []).flatMap(({ name, value }) => {
       if (name.value !== "first" && name.value !== "last") return [];
       if (value.kind === Kind.INT) return [Number(value.value)];

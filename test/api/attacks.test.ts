@@ -331,7 +331,7 @@ describe("denial of service", () => {
     expect(codeOf(await ask(`mutation ${aliased}`))).toBe("QUERY_TOO_COMPLEX");
     expect(codeOf(await ask(`mutation { ... on Mutation ${aliased} }`))).toBe("QUERY_TOO_COMPLEX");
     expect(codeOf(await ask(`mutation { ...F } fragment F on Mutation ${aliased}`))).toBe("QUERY_TOO_COMPLEX");
-    const several = await ask(`${times(3, (n) => `mutation m${n} { createApiToken(input: { name: "x", scopes: [ADMIN] }) { secret } }`)}`);
+    const several = await ask(times(3, (n) => `mutation m${n} { createApiToken(input: { name: "x", scopes: [ADMIN] }) { secret } }`));
     expect(codeOf(several)).toBe("BAD_USER_INPUT");
     expect(await countOf("api_tokens")).toBe(tokens);
   });
@@ -387,7 +387,8 @@ describe("who is let in", () => {
     const got = await send({ ...init, headers: { ...init.headers, ...stranger } });
     expect(got.status).toBe(401);
     expect(got.text).not.toMatch(/__schema|Did you mean|viewer|Syntax/);
-    if (init.method !== "HEAD") expect(codeOf(got)).toBe("UNAUTHENTICATED");
+    // The answer to HEAD has no body.
+    expect(got.text).toMatch(init.method === "HEAD" ? /^$/ : /"code":"UNAUTHENTICATED"/);
   });
 
   test("a stranger's browser is shown a page that holds nothing, whatever it asks with it", async () => {

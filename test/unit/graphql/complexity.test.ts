@@ -38,6 +38,14 @@ describe("the limits of a query", () => {
     expect(problem(query.replace("$n: Int", "$n: Int = 100"))).toMatch(/^The query could give 1,000,000 objects/);
   });
 
+  test("count the objects that are named by their ids", () => {
+    const query = "query Q($ids: [ID!]!) { nodes(ids: $ids) { ... on A { b(first: 100) { nodes { c(first: 10) { nodes { id } } } } } } }";
+    const ids = (count: number) => Array.from({ length: count }, (_, n) => `A:${n}`);
+    expect(problem(query, { ids: ids(50) })).toBeUndefined();
+    expect(problem(query, { ids: ids(51) })).toMatch(/^The query could give 51,000 objects/);
+    expect(problem(query.replace("ids: $ids", `ids: ${JSON.stringify(ids(51))}`))).toMatch(/^The query could give 51,000 objects/);
+  });
+
   test("count fragments as if they were written out, however they are nested, in no time", () => {
     const bomb = `{ a { ...f0 } } ${times(40, (n) => `fragment f${n} on T { a ...f${n + 1} ...f${n + 1} }`)} fragment f40 on T { a }`;
     expect(problem(bomb)).toMatch(/fields, fragments worked in/);

@@ -27,6 +27,7 @@ import { createWatch } from "./lib/watch.ts";
 import { recordReplies } from "./replies/record.ts";
 import { deferTransport } from "./transports/deferred.ts";
 import { createSimulator } from "./transports/simulator.ts";
+import { createWebhookSender } from "./webhooks/sender.ts";
 import type { Sealing } from "./transports/whatsapp/encryption-key.ts";
 
 /** Requests that still run when the server stops. */
@@ -110,7 +111,9 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), minStepDelayHours, version: VERSION };
+  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
+  const webhookSender = createWebhookSender({ pool, tailer, generation, bell, sealer: sealing.sealer, privateHosts: config.webhookPrivateHosts, clock, random, logger, version: VERSION });
+  webhookSender.start();
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
   http.open({
     requests: {
@@ -126,7 +129,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     const closed = http.close(REQUEST_GRACE_MS);
-    await Promise.all([node.stop(), importer.stop(), leadUpkeep.stop(), graphql.dispose()]);
+    await Promise.all([node.stop(), importer.stop(), leadUpkeep.stop(), webhookSender.stop(), graphql.dispose()]);
     await whatsapp.stop();
     await Promise.all([closed, tailer.stop()]);
   };

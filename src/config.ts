@@ -60,6 +60,7 @@ function readSettings(env: Environment, machine: string) {
     apiOrigins: read("RENTAK_API_ORIGINS", origins, undefined), // undefined: pages of any origin may use the API
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
     mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
+    webhookPrivateHosts: read("RENTAK_WEBHOOK_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that webhooks may be posted to
     whatsappUrl, // undefined: WhatsApp's own
     whatsappRootKey,
     logLevel: read("LOG_LEVEL", oneOf("fatal", "error", "warn", "info", "debug", "trace", "silent"), "info"),

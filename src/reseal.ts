@@ -4,9 +4,11 @@ import { createPool } from "./db/client.ts";
 import { openBeside } from "./db/beside.ts";
 import { parseConfig } from "./config.ts";
 import { OperatorError } from "./lib/errors.ts";
+import { type ResealProgress, reseal } from "./db/resealing.ts";
 import { UnsealError } from "./lib/sealing.ts";
-import { keepEncryptionKeys, openSealing } from "./transports/whatsapp/encryption-key.ts";
-import { type ResealProgress, resealAll } from "./transports/whatsapp/reseal.ts";
+import { keepEncryptionKeys, openSealing, resealNameKey } from "./transports/whatsapp/encryption-key.ts";
+import { SEALED_OF_WHATSAPP } from "./transports/whatsapp/sealed.ts";
+import { SEALED_OF_WEBHOOKS } from "./webhooks/sealed.ts";
 
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
@@ -14,7 +16,8 @@ async function main(): Promise<void> {
   const pool = createPool(database.url, { max: 1, idle: 1, lifetimeSeconds: 0, onError: () => {} });
   try {
     const { sealer } = await openSealing(pool, await keepEncryptionKeys(config.dataDir, config.encryptionKeys));
-    const done = await resealAll(pool, sealer, show);
+    await resealNameKey(pool, sealer);
+    const done = await reseal(pool, sealer, [...SEALED_OF_WHATSAPP, ...SEALED_OF_WEBHOOKS], show);
     console.log(`${process.stdout.isTTY ? "\r" : ""}${described(done)} The older keys can go.`);
   } finally {
     await pool.end();

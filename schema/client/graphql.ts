@@ -339,6 +339,18 @@ export type ProgressFragment = { enrolled: number, active: number, paused: numbe
 
 export type ProblemFragment = { code: UserErrorCode, message: string, field: Array<string> | null };
 
+export type WhoAmIQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type WhoAmIQuery = { eventCursor: string, viewer: { workspace: { name: string } } };
+
+export type FollowSentSubscriptionVariables = Exact<{
+  after?: string | null | undefined;
+}>;
+
+
+export type FollowSentSubscription = { flowSent: { cursor: string, at: string, flow: { id: string, device: { name: string } | null } } };
+
 export type CancelLeadImportMutationVariables = Exact<{
   id: string | number;
 }>;
@@ -546,6 +558,30 @@ export const FlowEventsDocument = new TypedDocumentString(`
   }
 }
     `) as unknown as TypedDocumentString<FlowEventsSubscription, FlowEventsSubscriptionVariables>;
+export const WhoAmIDocument = new TypedDocumentString(`
+    query WhoAmI {
+  viewer {
+    workspace {
+      name
+    }
+  }
+  eventCursor
+}
+    `) as unknown as TypedDocumentString<WhoAmIQuery, WhoAmIQueryVariables>;
+export const FollowSentDocument = new TypedDocumentString(`
+    subscription FollowSent($after: Cursor) {
+  flowSent(after: $after) {
+    cursor
+    at
+    flow {
+      id
+      device {
+        name
+      }
+    }
+  }
+}
+    `) as unknown as TypedDocumentString<FollowSentSubscription, FollowSentSubscriptionVariables>;
 export const CancelLeadImportDocument = new TypedDocumentString(`
     mutation CancelLeadImport($id: ID!) {
   cancelLeadImport(id: $id) {

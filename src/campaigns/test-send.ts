@@ -47,7 +47,7 @@ async function findRecipient(tx: Tx, workspaceId: string, { phone, leadId }: Tes
   );
   const [lead] = rows;
   if (!lead) {
-    const message = parsed ? "No lead has this number. Add yourself with upsertLead first: messages go to leads alone." : "There is no lead with this id.";
+    const message = parsed ? "No lead has this number. Add yourself with upsertLeads first: messages go to leads alone." : "There is no lead with this id.";
     return refused({ code: "NOT_FOUND", message, field: [field] });
   }
   if (lead.hasOptedOut) {

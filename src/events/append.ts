@@ -10,6 +10,7 @@ const LISTS = {
   reply_id: "reply_ids",
   enrollment_id: "enrollment_ids",
   lead_id: "lead_ids",
+  webhook_endpoint_id: "webhook_endpoint_ids",
 } as const;
 
 /** SQL: appends events to the log, one batch for each workspace and type. `changes` selects `workspace_id`, `type`, and those of the columns that are

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 
 /** What a bell can say: look now. It never says what happened; that stands in Postgres. */
-export type Topic = "events" | "enrollment" | "devices" | "pairing" | "imports" | "erasures" | "campaigns";
+export type Topic = "events" | "enrollment" | "devices" | "pairing" | "imports" | "erasures" | "campaigns" | "webhooks";
 
 export interface Bell {
   ring(topic: Topic): void;

@@ -2,7 +2,7 @@
 
 import type pg from "pg";
 import { decodeCursor, encodeCursor, type Place, type Position } from "./cursor.ts";
-import { type EventRow, readBetween } from "./read.ts";
+import { currentSnapshot, type EventRow, readBetween } from "./read.ts";
 import type { Batch, Tailer } from "./tailer.ts";
 import type { EventLog, FollowOptions, LoggedEvent } from "./types.ts";
 
@@ -68,6 +68,7 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
   }
 
   return {
+    end: async () => encodeCursor({ generation, seen: await currentSnapshot(pool) }),
     follow(options) {
       const left = new AbortController();
       const events = wanted({ ...options, signal: AbortSignal.any([options.signal, left.signal]) });

@@ -21,10 +21,11 @@ export type EventRow = {
   readonly replyId: string | null;
   readonly enrollmentId: string | null;
   readonly leadId: string | null;
+  readonly webhookEndpointId: string | null;
 };
 
 const COLUMNS = `id, xid::text, place::int AS index, workspace_id AS "workspaceId", type, at, flow_id AS "flowId", sequence_id AS "sequenceId", campaign_id AS "campaignId", device_id AS "deviceId",
-  status, previous_status AS "previousStatus", reason, reply_id AS "replyId", enrollment_id AS "enrollmentId", lead_id AS "leadId"`;
+  status, previous_status AS "previousStatus", reason, reply_id AS "replyId", enrollment_id AS "enrollmentId", lead_id AS "leadId", webhook_endpoint_id AS "webhookEndpointId"`;
 
 /** Everything that has committed since `seen`, for all workspaces, and the snapshot that it was read with. A statement sees exactly what its
  *  snapshot shows, so that the next call goes on from there: nothing skipped, and a transaction that stays open elsewhere delays nobody. */

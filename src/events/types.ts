@@ -2,7 +2,7 @@ export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED"
 
 export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
 
-export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY" | "ENROLLMENT" | "LEAD";
+export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY" | "ENROLLMENT" | "LEAD" | "ALERT";
 
 /** One row of the event log, as a subscriber gets it. */
 export type LoggedEvent = {
@@ -22,6 +22,8 @@ export type LoggedEvent = {
   readonly replyId: string | null;
   readonly enrollmentId: string | null;
   readonly leadId: string | null;
+  /** Of an alert; its kind is the status, and its sentence the reason. */
+  readonly webhookEndpointId: string | null;
 };
 
 export type FollowOptions = {
@@ -37,6 +39,8 @@ export interface EventLog {
   /** The workspace's events in order, each at least once, with no gap between replay and live. Rejects with CursorError at the first
    *  `next()` where `after` is no cursor of this log. */
   follow(options: FollowOptions): AsyncIterableIterator<LoggedEvent>;
+  /** The cursor of where the log ends now: followed from there, nothing that happens from now on is missed. */
+  end(): Promise<string>;
 }
 
 /** `after` is no cursor of this log. The message says what would be right. */

@@ -98,7 +98,7 @@ function pauses({ sequenceStatus, campaignStatus, enrollmentStatus }: Situation)
   if (sequenceStatus !== null && sequenceStatus !== "ACTIVE") {
     waits.push({
       reason: "SEQUENCE_PAUSED",
-      message: `Its sequence is ${sequenceStatus}; it goes on when the sequence is activated.`,
+      message: sequenceStatus === "ARCHIVED" ? "Its sequence is ARCHIVED; it is about to be skipped." : `Its sequence is ${sequenceStatus}; it goes on when the sequence is activated.`,
       until: null,
     });
   }

@@ -9,6 +9,7 @@ import type { OptOutHash } from "../leads/screen.ts";
 import type { Sealer } from "../lib/sealing.ts";
 import type { Watch } from "../lib/watch.ts";
 import type { FetchMedia } from "../media/fetch.ts";
+import type { WebhookSettings } from "../webhooks/endpoints.ts";
 
 /** What the resolvers of all requests share. */
 export type Services = {
@@ -24,6 +25,7 @@ export type Services = {
   readonly sealer: Sealer;
   /** The shortest delay between two steps that a sequence may ask for. */
   readonly minStepDelayHours: number;
+  readonly webhooks: WebhookSettings;
   readonly version: string;
 };
 

@@ -11,6 +11,7 @@ import "../campaigns/graphql.ts";
 import "../campaigns/mutations-graphql.ts";
 import "../devices/graphql.ts";
 import "../devices/pairing-graphql.ts";
+import "../events/graphql.ts";
 import "../flows/graphql.ts";
 import "../flows/mutations-graphql.ts";
 import "../flows/stats-graphql.ts";
@@ -27,6 +28,8 @@ import "../sequences/mutations-graphql.ts";
 import "../sequences/simulate-graphql.ts";
 import "../sequences/subscriptions.ts";
 import "../system/graphql.ts";
+import "../webhooks/graphql.ts";
+import "../webhooks/mutations-graphql.ts";
 
 export const schema = audited(withVocabulary(builder.toSchema()));
 

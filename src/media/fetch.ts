@@ -6,7 +6,7 @@ import { isIP } from "node:net";
 import { SECOND_MS } from "../lib/clock.ts";
 import { createPlaces } from "../lib/places.ts";
 import { MAX_MEDIA_BYTES } from "./kinds.ts";
-import { isPublicAddress, lookupPublic, PrivateAddressError } from "./public-address.ts";
+import { isPublicAddress, lookupPublic, PrivateAddressError } from "../lib/public-address.ts";
 
 export type Fetched = { readonly ok: true; readonly bytes: Buffer; readonly fileName: string } | { readonly ok: false; readonly problem: string };
 

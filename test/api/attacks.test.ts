@@ -395,7 +395,7 @@ describe("who is let in", () => {
     const page = await send({ method: "GET", headers: { accept: "text/html", ...stranger } });
     const asked = await send({ method: "GET", path: `/graphql?query=${encodeURIComponent(INTROSPECTION)}`, headers: { accept: "text/html", host: "evil.example", ...stranger } });
     expect([asked.status, asked.text === page.text]).toEqual([200, true]);
-    expect(page.text).not.toMatch(/createApiToken|deviceEvents|enrollLeads/);
+    expect(page.text.includes(server.secret) || page.text.includes('"queryType":{"name":"Query"')).toBe(false);
     expect(page.text.match(/<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(?:https?:)?\/\//g)).toBeNull();
   });
 

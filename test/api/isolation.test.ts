@@ -86,7 +86,7 @@ async function allLeaks(wanted: readonly Place[]): Promise<string[]> {
 
 /** Their things as they are in the database: what somebody else has asked must not have changed any of it. */
 const snapshot = async () => {
-  const tables = ["leads", "sequences", "sequence_steps", "enrollments", "flows", "campaigns", "devices", "media", "lead_imports", "workspaces", "enrollment_queue", "campaign_leads"];
+  const tables = ["leads", "sequences", "sequence_steps", "enrollments", "flows", "campaigns", "devices", "media", "lead_imports", "workspaces", "enrollment_queue", "campaign_leads", "webhook_endpoints", "webhook_deliveries"];
   const workspaceId = theirs["Workspace"]?.slice("Workspace:".length);
   const rows = tables.map((table) => query(pool, `SELECT to_jsonb(t) - 'status_changed_at' AS row FROM ${table} t WHERE ${table === "workspaces" ? "id" : "workspace_id"} = $1 ORDER BY to_jsonb(t)::text`, [workspaceId]));
   return JSON.stringify(await Promise.all(rows));

@@ -81,7 +81,7 @@ test("deviceLoads tells of the devices whose load or state has changed, and of n
   const elsewhere = await addWorkspace(pool);
   const [mine, idle, theirs] = [await addDevice(pool, DEFAULT_WORKSPACE_ID), await addDevice(pool, DEFAULT_WORKSPACE_ID), await addDevice(pool, elsewhere)];
   await eventually(async () => (await one<{ online: number }>(pool, "SELECT count(*)::int AS online FROM devices WHERE id = ANY ($1::uuid[]) AND status = 'ONLINE'", [[mine, idle, theirs]])).online === 3, "they are online");
-  const { told, stop } = follow(server.webSocket(), "subscription { deviceLoads { id load { messagesHour } status } }");
+  const { told, stop } = follow(server.webSocket(), "subscription { deviceLoads { id load { messagesHour } status pausedAt } }");
   await eventually(() => told.length === 1, "it has begun");
   expect(told[0]?.data.deviceLoads.filter(({ id }: Loose) => id === `Device:${idle}`)).toEqual([]);
   const attempt = (workspaceId: string, deviceId: string, at: string) =>
@@ -90,10 +90,14 @@ test("deviceLoads tells of the devices whose load or state has changed, and of n
   await attempt(DEFAULT_WORKSPACE_ID, mine, "0");
   const heard = (id: string) => told.flatMap(({ data }) => data.deviceLoads).filter((device: Loose) => device.id === `Device:${id}`);
   await eventually(() => heard(mine).length > 0, "the one that sent is told");
-  expect(heard(mine)[0]).toEqual({ id: `Device:${mine}`, load: { messagesHour: 1 }, status: "ONLINE" });
+  expect(heard(mine)[0]).toEqual({ id: `Device:${mine}`, load: { messagesHour: 1 }, status: "ONLINE", pausedAt: null });
   // An hour later it counts no more.
   await attempt(DEFAULT_WORKSPACE_ID, idle, "-59 minutes -57 seconds");
   await eventually(() => heard(idle).some(({ load }: Loose) => load.messagesHour === 0), "the one whose load has gone is told");
+  for (const isPaused of [true, false]) {
+    await server.query(`mutation ($id: ID!) { change: ${isPaused ? "pauseDevice" : "resumeDevice"}(id: $id) { userErrors { code } } }`, { id: `Device:${idle}` });
+    await eventually(() => heard(idle).at(-1)?.pausedAt !== null === isPaused, `the one that is ${isPaused ? "paused" : "resumed"} is told`);
+  }
   stop();
   expect(heard(theirs)).toEqual([]);
 });

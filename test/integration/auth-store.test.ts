@@ -5,9 +5,10 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { UnsealError } from "../../src/lib/sealing.ts";
 import { type DeviceAuth, LostDevice } from "../../src/transports/whatsapp/auth-port.ts";
 import { type AuthStore, type AuthStoreOptions, createAuthStore } from "../../src/transports/whatsapp/auth-store.ts";
-import { openSealing } from "../../src/transports/whatsapp/encryption-key.ts";
+import { openSealing, resealNameKey } from "../../src/transports/whatsapp/encryption-key.ts";
 import type { InboxEntry } from "../../src/transports/whatsapp/inbox-entry.ts";
-import { resealAll } from "../../src/transports/whatsapp/reseal.ts";
+import { reseal } from "../../src/db/resealing.ts";
+import { SEALED_OF_WHATSAPP } from "../../src/transports/whatsapp/sealed.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { addDevice, addWorkspace, one, query } from "../support/factories.ts";
 import { hourlyClock } from "../support/hours.ts";
@@ -384,11 +385,12 @@ describe("after an exchange of keys", () => {
 
     keys = [randomBytes(32), ...keys];
     const { sealer } = await openSealing(db.pool, { keys, origin: "both" });
+    await resealNameKey(db.pool, sealer);
     const progress: number[] = [];
-    const { resealed } = await resealAll(db.pool, sealer, ({ rows }) => progress.push(rows));
+    const { resealed } = await reseal(db.pool, sealer, SEALED_OF_WHATSAPP, ({ rows }) => progress.push(rows));
     expect(resealed).toBeGreaterThan(1200);
     expect(progress.length).toBeGreaterThan(4);
-    expect((await resealAll(db.pool, sealer, () => {})).resealed).toBe(0);
+    expect((await reseal(db.pool, sealer, SEALED_OF_WHATSAPP, () => {})).resealed).toBe(0);
 
     keys = keys.slice(0, 1);
     const fresh = await newStore();

@@ -62,11 +62,10 @@ export async function testServer(
   const log: string[] = [];
   const bell = createBell();
   const noFleet: FleetView = { worker: () => null };
-  const noEvents: Services["events"] = {
-    follow: () => {
-      throw new Error("this test has no event log");
-    },
+  const noLog = () => {
+    throw new Error("this test has no event log");
   };
+  const noEvents: Services["events"] = { follow: noLog, end: noLog };
   const given = typeof services === "function" ? await services(database) : services;
   const logger = createLogger("error", { write: (line: string) => void log.push(line) });
   const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity(), optOutHash: testOptOutHash });
@@ -83,6 +82,7 @@ export async function testServer(
       importer,
       watch: createWatch(clock),
       fetchMedia: createFetchMedia({ privateHosts: [] }),
+      webhooks: { privateHosts: [], generation: "00000000-0000-4000-8000-000000000000" },
       messageIds: createMessageIds(Buffer.alloc(16, 7)),
       sealer: createSealer([Buffer.alloc(32, 7)]),
       optOutHash: testOptOutHash,

@@ -47,6 +47,7 @@ describe("settings", () => {
       apiOrigins: undefined,
       simulatorLog: undefined,
       mediaPrivateHosts: [],
+      webhookPrivateHosts: [],
       logLevel: "info",
     });
   });

@@ -94,6 +94,7 @@ export const eventBatches = pgTable(
     replyIds: uuid("reply_ids").array(),
     enrollmentIds: uuid("enrollment_ids").array(),
     leadIds: uuid("lead_ids").array(),
+    webhookEndpointIds: uuid("webhook_endpoint_ids").array(),
   },
   (table) => [index("event_batches_xid").on(table.xid, table.id)],
 );

@@ -1,6 +1,6 @@
 import { fc, test as property } from "@fast-check/vitest";
 import { expect, test } from "vitest";
-import { isPublicAddress } from "../../../src/media/public-address.ts";
+import { isPublicAddress } from "../../../src/lib/public-address.ts";
 
 test.each(["8.8.8.8", "1.1.1.1", "172.15.255.255", "172.32.0.1", "192.167.1.1", "100.128.0.1", "2606:4700:4700::1111", "2a00:1450:4001:831::200e"])("%s is public", (address) => {
   expect(isPublicAddress(address)).toBe(true);

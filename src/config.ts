@@ -57,6 +57,7 @@ function readSettings(env: Environment, machine: string) {
     stuckMinutes: read("RENTAK_STUCK_MINUTES", minutes, 5),
     workerIdleMinutes: read("RENTAK_WORKER_IDLE_MINUTES", minutes, 5),
     apiRequestsPerMinute: read("RENTAK_API_REQUESTS_PER_MINUTE", wholeNumber(1, 1_000_000), 6000),
+    apiOrigins: read("RENTAK_API_ORIGINS", origins, undefined), // undefined: pages of any origin may use the API
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
     mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
     webhookPrivateHosts: read("RENTAK_WEBHOOK_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that webhooks may be posted to
@@ -128,6 +129,17 @@ const hostsAndPorts: Format<readonly string[]> = {
   parse(text) {
     const hosts = text.split(",").map((host) => host.trim().toLowerCase());
     return hosts.every((host) => /^(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?):\d{1,5}$/.test(host)) ? hosts : undefined;
+  },
+};
+
+/** Exactly as browsers send them: without a path, and without the port that goes with https. */
+const origins: Format<readonly string[]> = {
+  wanted: "origins of web pages, with commas between, like https://app.example.com,http://localhost:5173",
+  parse(text) {
+    const given = text.split(",").map((origin) => origin.trim());
+    const parsed = given.map((origin) => (URL.canParse(origin) ? new URL(origin) : undefined));
+    const areOrigins = parsed.every((url, index) => url && /^https?:$/.test(url.protocol) && [url.origin, `${url.origin}/`].includes(given[index]?.toLowerCase() ?? ""));
+    return areOrigins ? parsed.flatMap((url) => (url ? [url.origin] : [])) : undefined;
   },
 };
 

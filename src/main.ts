@@ -33,7 +33,7 @@ type Stop = () => Promise<void>;
 
 /** Starts everything in order. What was started is added to `stops` at once, so that a failure half-way leaves nothing behind. */
 async function start(config: Config, logger: Logger, stops: Stop[], onFatal: (error: unknown) => void): Promise<void> {
-  const http = await listen(config.host, config.port, (error) => logger.error({ err: error }, "a request failed"));
+  const http = await listen(config.host, config.port, { onError: (error) => logger.error({ err: error }, "a request failed"), origins: config.apiOrigins });
   stops.push(() => http.close(0));
   await makeDataDir(config.dataDir);
   const databaseUrl = config.databaseUrl ?? (await startOwnPostgres(config, logger, stops));

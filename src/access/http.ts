@@ -16,15 +16,6 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** As /graphql: a browser sends no token by itself, and pages of other origins may come with theirs. True where that was all there is to answer. */
-export function allowOrigins(request: IncomingMessage, response: ServerResponse, method: string): boolean {
-  response.setHeader("access-control-allow-origin", "*");
-  if (request.method !== "OPTIONS") return false;
-  const preflight = { "access-control-allow-methods": method, "access-control-allow-headers": "authorization, content-type, accept", "access-control-max-age": "86400" };
-  response.writeHead(204, preflight).end();
-  return true;
-}
-
 /** Who calls, or why not; `what` says what needs the scope, as the beginning of a sentence. */
 export async function authenticate(tokens: Tokens, { headers }: IncomingMessage, scope: TokenScope, what: string): Promise<Access | Answer> {
   try {

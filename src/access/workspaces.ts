@@ -118,7 +118,7 @@ export function workspaceProblems({ name, timeZone, defaultCountry, quietHours, 
   }
   if (timeZone === null) problems.push(invalid("timeZone cannot be cleared; leave it out to keep it as it is.", "input", "timeZone"));
   if (defaultCountry !== undefined && (defaultCountry === null || !isSupportedCountry(defaultCountry))) {
-    const message = `"${defaultCountry}" is no country with phone numbers; write its ISO 3166-1 code in capitals, such as MY.`;
+    const message = `"${defaultCountry?.slice(0, 10)}" is no country with phone numbers; write its ISO 3166-1 code in capitals, such as MY.`;
     problems.push(invalid(message, "input", "defaultCountry"));
   }
   if (quietHours && quietHours.start === quietHours.end) {

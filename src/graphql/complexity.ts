@@ -18,25 +18,28 @@ const MAX_OBJECTS = 50_000;
 /** Of a document's text: a list of 1,000 leads written out has about 20,000. */
 export const MAX_TOKENS = 50_000;
 
-/** `objects` counts with the pages multiplied: a page below a page gives one for each of its rows. */
-type Measure = { depth: number; aliases: number; fields: number; objects: number };
+/** `width` counts the fields at the top, `objects` with the pages multiplied: a page below a page gives one for each of its rows. */
+type Measure = { depth: number; width: number; aliases: number; fields: number; objects: number };
 
-const NOTHING: Measure = { depth: 0, aliases: 0, fields: 0, objects: 0 };
+const NOTHING: Measure = { depth: 0, width: 0, aliases: 0, fields: 0, objects: 0 };
 
-/** What is too much about the document, as a sentence; undefined where nothing is. Introspection is as it is, and counts nothing. */
+/** What introspection's lists have, about: two introspections of the whole schema are allowed, and not a hundred. */
+const INTROSPECTED: Readonly<Record<string, number>> = { types: 300, fields: 10, args: 3, inputFields: 10, enumValues: 10, interfaces: 2, possibleTypes: 10, directives: 5 };
+
+/** What is too much about the document, as a sentence; undefined where nothing is. Introspection is as deep as it is: GraphQL's own rule sees to that. */
 export function complexityProblem(document: DocumentNode, variables: Readonly<Record<string, unknown>> = {}): string | undefined {
   const fragments = new Map(
     document.definitions.flatMap((each) => (each.kind === Kind.FRAGMENT_DEFINITION ? [[each.name.value, each]] : [])),
   );
   const operations = document.definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
   for (const operation of operations) {
-    const problem = problemOf(measureOperation(operation, fragments, variables), operation.selectionSet.selections.length);
+    const problem = problemOf(measureOperation(operation, fragments, variables));
     if (problem) return problem;
   }
   return undefined;
 }
 
-function problemOf({ depth, aliases, fields, objects }: Measure, rootFields: number): string | undefined {
+function problemOf({ depth, width: rootFields, aliases, fields, objects }: Measure): string | undefined {
   if (depth > MAX_DEPTH)
     return `The query is ${depth} levels deep; at most ${MAX_DEPTH} are allowed. Ask for what lies deeper in another query.`;
   if (rootFields > MAX_ROOT_FIELDS)
@@ -61,6 +64,11 @@ function measureOperation(
   const measured = new Map<string, Measure>();
 
   const pageSize = ({ arguments: args }: FieldNode): number => {
+    const ids = args?.find(({ name }) => name.value === "ids")?.value;
+    if (ids) {
+      const given = ids.kind === Kind.LIST ? ids.values : ids.kind === Kind.VARIABLE ? variables[ids.name.value] : undefined;
+      return Math.min(MAX_PAGE_SIZE, Array.isArray(given) ? Math.max(1, given.length) : DEFAULT_PAGE_SIZE);
+    }
     const sizes = (args ?? []).flatMap(({ name, value }) => {
       if (name.value !== "first" && name.value !== "last") return [];
       if (value.kind === Kind.INT) return [Number(value.value)];
@@ -72,16 +80,17 @@ function measureOperation(
     return Math.max(1, Math.min(MAX_PAGE_SIZE, ...(sizes.length > 0 ? sizes : [DEFAULT_PAGE_SIZE])));
   };
 
-  const measure = (selectionSet: SelectionSetNode | undefined): Measure => {
+  const measure = (selectionSet: SelectionSetNode | undefined, isIntrospection: boolean): Measure => {
     const total = { ...NOTHING };
     for (const selection of selectionSet?.selections ?? []) {
       const part =
         selection.kind === Kind.FIELD
-          ? measureField(selection)
+          ? measureField(selection, isIntrospection)
           : selection.kind === Kind.INLINE_FRAGMENT
-            ? measure(selection.selectionSet)
-            : spread(selection.name.value);
+            ? measure(selection.selectionSet, isIntrospection)
+            : spread(selection.name.value, isIntrospection);
       total.depth = Math.max(total.depth, part.depth);
+      total.width += part.width;
       total.aliases += part.aliases;
       total.fields += part.fields;
       total.objects += part.objects;
@@ -89,31 +98,32 @@ function measureOperation(
     return total;
   };
 
-  const measureField = (field: FieldNode): Measure => {
-    if (field.name.value.startsWith("__")) return NOTHING;
-    const below = measure(field.selectionSet);
+  const measureField = (field: FieldNode, isBelowIntrospection: boolean): Measure => {
+    const isIntrospection = isBelowIntrospection || field.name.value.startsWith("__");
+    const below = measure(field.selectionSet, isIntrospection);
     const isPage =
       field.selectionSet?.selections.some(
         (each) => each.kind !== Kind.FIELD || each.name.value === "edges" || each.name.value === "nodes",
       ) ?? false;
-    const rows = isPage ? pageSize(field) : 1;
+    const rows = isIntrospection ? (INTROSPECTED[field.name.value] ?? 1) : isPage ? pageSize(field) : 1;
     return {
-      depth: below.depth + 1,
+      depth: isIntrospection ? 0 : below.depth + 1,
+      width: 1,
       aliases: below.aliases + (field.alias ? 1 : 0),
       fields: below.fields + 1,
       objects: field.selectionSet ? rows * Math.max(1, below.objects) : 0,
     };
   };
 
-  const spread = (name: string): Measure => {
+  const spread = (name: string, isIntrospection: boolean): Measure => {
     const known = measured.get(name);
     if (known) return known;
     // While it is being measured, a fragment that spreads itself (which validation refuses) counts nothing.
     measured.set(name, NOTHING);
-    const result = measure(fragments.get(name)?.selectionSet);
+    const result = measure(fragments.get(name)?.selectionSet, isIntrospection);
     measured.set(name, result);
     return result;
   };
 
-  return measure(operation.selectionSet);
+  return measure(operation.selectionSet, false);
 }

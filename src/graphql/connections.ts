@@ -65,9 +65,15 @@ const isId = (id: string | undefined, type: OrderName["idType"]): boolean =>
 function fits(value: string | undefined, type: OrderName["type"]): boolean {
   if (value === undefined || type === undefined) return true;
   if (type === "integer") return /^\d{1,9}$/.test(value);
-  if (type === "timestamptz")
-    return value === "-infinity" || /^\d{4,5}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?[+-]\d{2}(:\d{2}){0,2}$/.test(value);
+  if (type === "timestamptz") return value === "-infinity" || isTimestamp(value);
   return !value.includes("\0");
+}
+
+/** As Postgres writes it. Whoever forges a cursor can also write 31 February. */
+function isTimestamp(text: string): boolean {
+  const [, date, time] = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d{1,6})?[+-](?:0\d|1[0-5])(?::[0-5]\d){0,2}$/.exec(text) ?? [];
+  const read = new Date(`${date}T${time}Z`);
+  return !Number.isNaN(read.getTime()) && read.getUTCFullYear() > 0 && read.toISOString().startsWith(`${date}T${time}`);
 }
 
 /** A slice as a connection. `count` runs only when the count is asked for, and once where both its fields are. */

@@ -46,12 +46,19 @@ export const TOO_LARGE =
 /** Everything that GraphQL itself finds wrong with a request (syntax, types, ids, scalars) has the one code BAD_USER_INPUT. */
 export function withStableCode(error: GraphQLError): GraphQLError {
   const { code, ...extensions } = error.extensions;
-  if (STABLE_CODES.includes(code)) return error;
+  const isStable = STABLE_CODES.includes(code);
+  if (isStable && error.message.length <= MAX_MESSAGE_LENGTH) return error;
   // A body of unknown length is measured while it is read, and Yoga's parser of forms wraps what it hears of that.
   if (code === "REQUEST_ENTITY_TOO_LARGE" || error.message.endsWith("Request body too large"))
     return coded("BAD_USER_INPUT", TOO_LARGE, 413);
-  return new GraphQLError(error.message, { ...place(error), extensions: { ...extensions, code: "BAD_USER_INPUT" } });
+  return new GraphQLError(shortened(error.message), { ...place(error), extensions: { ...extensions, code: isStable ? code : "BAD_USER_INPUT" } });
 }
+
+const MAX_MESSAGE_LENGTH = 2000;
+
+/** GraphQL repeats the value that is wrong, however long it is; what would be right stands at the end. */
+const shortened = (message: string): string =>
+  message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH / 2)}…${message.slice(-MAX_MESSAGE_LENGTH / 2)}`.toWellFormed() : message;
 
 const place = (error: unknown): GraphQLErrorOptions =>
   error instanceof GraphQLError

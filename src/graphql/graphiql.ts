@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { GraphiQLOptions } from "graphql-yoga";
 
 // Short lines: longer ones are hidden behind GraphiQL's own buttons. Each is valid by itself, which a test looks after.
@@ -183,7 +184,7 @@ const headers = JSON.stringify({ Authorization: "Bearer " }, null, 2);
 /** Ready to run, a tab for each. */
 export const READY: readonly string[] = [START, SEND, PROGRESS, FAILURES, LIVE, INTEGRATIONS];
 
-export const graphiqlOptions: GraphiQLOptions = {
+const OPTIONS: GraphiQLOptions = {
   title: "Rentak",
   defaultTabs: READY.map((query) => ({ query, headers })),
   headers,
@@ -191,8 +192,30 @@ export const graphiqlOptions: GraphiQLOptions = {
   subscriptionsProtocol: "SSE",
 };
 
-/** Read when it is first asked for: the page holds GraphiQL as a whole (megabytes), so that it works without the internet. */
-export async function renderGraphiql(options: GraphiQLOptions | undefined): Promise<string> {
+type Page = { readonly html: Buffer; /** Its Content-Security-Policy. */ readonly policy: string };
+
+let page: Promise<Page> | undefined;
+
+/** Made when it is first asked for: the page holds GraphiQL as a whole (megabytes), so that it works without the internet. */
+export const graphiqlPage = (): Promise<Page> => (page ??= render());
+
+async function render(): Promise<Page> {
   const { renderGraphiQL } = await import("@graphql-yoga/render-graphiql");
-  return renderGraphiQL(options);
+  const html = renderGraphiQL(OPTIONS);
+  const scripts = [...html.matchAll(/<script>(.*?)<\/script>/gs)].map(([, script = ""]) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`);
+  // Its own scripts and no others; the editor writes styles as it goes, has its pictures and letters in itself, and checks what is typed in a worker
+  // that it makes of a text. Nothing is asked of other hosts.
+  const policy = {
+    "default-src": "'none'",
+    "script-src": scripts.join(" "),
+    "style-src": "'unsafe-inline'",
+    "img-src": "data:",
+    "font-src": "data:",
+    "worker-src": "blob:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+  };
+  return { html: Buffer.from(html), policy: Object.entries(policy).map(([name, sources]) => `${name} ${sources}`).join("; ") };
 }

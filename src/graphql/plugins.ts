@@ -1,7 +1,7 @@
 import { parse, type DocumentNode, type ExecutionArgs } from "graphql";
 import type { Plugin } from "graphql-yoga";
 import { complexityProblem, MAX_TOKENS } from "./complexity.ts";
-import { queryTooComplex, withStableCode } from "./errors.ts";
+import { badUserInput, queryTooComplex, withStableCode } from "./errors.ts";
 import type { Live } from "./live.ts";
 
 /** Refuses what would cost too much, before it costs anything. */
@@ -13,7 +13,7 @@ export function useComplexityLimits(): Plugin {
   return {
     onParse({ setParseFn }) {
       setParseFn((source, options) => {
-        const document: DocumentNode = parse(source, { ...options, maxTokens: MAX_TOKENS });
+        const document = parseShallow(source, { ...options, maxTokens: MAX_TOKENS });
         // Before validation, whose check for overlapping fields takes the square of their number.
         const problem = complexityProblem(document);
         if (problem) throw queryTooComplex(problem);
@@ -31,6 +31,35 @@ export function useComplexityLimits(): Plugin {
     },
   };
 }
+
+/** The parser calls itself for each level, and would end with the stack. */
+function parseShallow(...args: Parameters<typeof parse>): DocumentNode {
+  try {
+    return parse(...args);
+  } catch (error) {
+    throw error instanceof RangeError ? queryTooComplex("The query is thousands of levels deep. Ask for what lies deeper in another query, and write values flatter.") : error;
+  }
+}
+
+/** Yoga's own parsers take it for given that JSON within forms and addresses is JSON, and a form's map a map. */
+export function useReadableRequests(): Plugin {
+  return {
+    onRequestParse({ requestParser, setRequestParser }) {
+      if (!requestParser) return;
+      setRequestParser(async (request) => {
+        try {
+          return await requestParser(request);
+        } catch (error) {
+          throw error instanceof SyntaxError || error instanceof TypeError ? badUserInput(UNREADABLE) : error;
+        }
+      });
+    },
+    // Ours, which every answer has, says more.
+    onResponse: ({ response }) => response.headers.delete("cache-control"),
+  };
+}
+
+const UNREADABLE = "The request cannot be read: `variables` and `extensions` must be JSON objects, and in a form `map` must lead from each file to its places, such as {\"0\": [\"variables.file\"]}.";
 
 /** Gives the errors of syntax and validation the contract's code. */
 export function useStableCodes(): Plugin {

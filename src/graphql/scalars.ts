@@ -21,8 +21,12 @@ export function parseDateTime(value: unknown): Date {
   if (year === undefined || Number.isNaN(time.getTime())) throw wrong();
   // Date takes 31 February for 3 March.
   if (new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() !== Number(day)) throw wrong();
+  if (time < EARLIEST || time > LATEST) throw badUserInput(`${shown(value)} lies outside the years 1 to 9999 in UTC. Write a time within them, or leave it out.`);
   return time;
 }
+
+/** Beyond, a time in ISO 8601 has a sign and six digits for its year, which Postgres does not read. */
+const [EARLIEST, LATEST] = [new Date("0001-01-01T00:00:00.000Z"), new Date("9999-12-31T23:59:59.999Z")];
 
 const LOCAL_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
 

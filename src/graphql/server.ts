@@ -6,16 +6,16 @@ import { createYoga } from "graphql-yoga";
 import type pg from "pg";
 import type { Access, Tokens } from "../access/tokens.ts";
 import { type Deed, workspaceDb } from "../db/workspace.ts";
-import type { Clock } from "../lib/clock.ts";
+import { type Clock, MINUTE_MS } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { authenticateHeader } from "./authentication.ts";
 import type { ApiContext, Services } from "./context.ts";
 import { badUserInput, createErrorMask, MAX_REQUEST_BYTES, TOO_LARGE } from "./errors.ts";
-import { graphiqlOptions, renderGraphiql } from "./graphiql.ts";
+import { graphiqlPage } from "./graphiql.ts";
 import { createLive } from "./live.ts";
-import { useComplexityLimits, useLive, useStableCodes } from "./plugins.ts";
+import { useComplexityLimits, useLive, useReadableRequests, useStableCodes } from "./plugins.ts";
 import { schema } from "./schema.ts";
-import { isStorable, isStorableDocument } from "./storable.ts";
+import { isNestedTooDeeply, isStorable, isStorableDocument, MAX_NESTING } from "./storable.ts";
 import { createWebSockets } from "./websocket.ts";
 
 export type GraphqlServerOptions = {
@@ -35,14 +35,14 @@ export interface GraphqlServer {
   dispose(): Promise<void>;
 }
 
-type ServerContext = { readonly access: Access | null };
+type ServerContext = { readonly access: Access };
 
 export function createGraphqlServer({ pool, tokens, services, clock, logger }: GraphqlServerOptions): GraphqlServer {
   const mask = createErrorMask(logger);
   const live = createLive({ tokens, clock, mask, onError: (error) => void mask(error) });
 
-  const contextOf = ({ access, params }: { access: Access | null; params: { query?: string; variables?: unknown } }): ApiContext => {
-    if (!access) throw new Error("a request came here without having been authenticated");
+  const contextOf = ({ access, params }: { access: Access; params: { query?: string; variables?: unknown } }): ApiContext => {
+    if (isNestedTooDeeply(params.variables)) throw badUserInput(`The variables are more than ${MAX_NESTING} levels deep; write them flatter.`);
     if (!isStorableDocument(params.query ?? "") || !isStorable(params.variables)) {
       throw badUserInput("The request holds a NUL character or half of a character that takes two; remove it.");
     }
@@ -60,11 +60,10 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
     // The mask has logged it, without the data that Yoga's own message would quote.
     logging: false,
     landingPage: false,
-    graphiql: graphiqlOptions,
-    renderGraphiQL: (options) => renderGraphiql(options),
-    // Tokens are no cookies: a browser sends none by itself, and pages of other origins may use the API with theirs.
-    cors: { origin: "*", credentials: false },
-    plugins: [useComplexityLimits(), useStableCodes(), useLive(live), useCSRFPrevention({ requestHeaders: ["authorization"] })],
+    // Ours stands before the token; the HTTP server has told browsers who may ask.
+    graphiql: false,
+    cors: false,
+    plugins: [useReadableRequests(), useComplexityLimits(), useStableCodes(), useLive(live), useCSRFPrevention({ requestHeaders: ["authorization"] })],
   });
   const sockets = createWebSockets({ tokens, mask, envelop: (initial) => yoga.getEnveloped(initial as never) as never });
   live.start();
@@ -78,10 +77,14 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
   return {
     async handle(request, response) {
       try {
-        const needsNone = request.method === "OPTIONS" || isForBrowser(request);
-        const access = needsNone ? null : await authenticateHeader(tokens, request.headers.authorization);
+        if (isForBrowser(request)) return await showGraphiql(response);
+        const access = await authenticateHeader(tokens, request.headers.authorization);
         // Refused here already: Yoga would read a part of it first.
         if (Number(request.headers["content-length"] ?? 0) > MAX_REQUEST_BYTES) throw tooLarge();
+        const encoding = request.headers["content-encoding"] ?? "identity";
+        if (encoding !== "identity") throw compressed(encoding);
+        const impatience = clock.setTimeout(() => request.complete || refuse(request, response, tooSlow()), BODY_MS);
+        response.once("close", () => impatience.cancel());
         await yoga.handle(request, response, { access });
       } catch (error) {
         refuse(request, response, mask(error));
@@ -95,6 +98,22 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
 /** GraphiQL's page, which holds nothing and so needs no token. */
 const isForBrowser = ({ method, headers }: IncomingMessage): boolean =>
   method === "GET" && (headers.accept?.includes("text/html") ?? false);
+
+async function showGraphiql(response: ServerResponse): Promise<void> {
+  const { html, policy } = await graphiqlPage();
+  response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-length": html.length, "content-security-policy": policy }).end(html);
+}
+
+/** Node's own limit, which does not hold here for the sake of files of leads. Without one, a token could keep any number of connections. */
+const BODY_MS = 5 * MINUTE_MS;
+
+const tooSlow = (): GraphQLError =>
+  new GraphQLError("The request has not come whole within 5 minutes. Send less at once; a large CSV file goes to POST /imports/leads.", {
+    extensions: { code: "BAD_USER_INPUT", http: { status: 408 } },
+  });
+
+const compressed = (encoding: string): GraphQLError =>
+  new GraphQLError(`The body must not be compressed; it has Content-Encoding: ${encoding}.`, { extensions: { code: "BAD_USER_INPUT", http: { status: 415 } } });
 
 const tooLarge = (): GraphQLError => new GraphQLError(TOO_LARGE, { extensions: { code: "BAD_USER_INPUT", http: { status: 413 } } });
 
@@ -111,7 +130,6 @@ function refuse(request: IncomingMessage, response: ServerResponse, error: Graph
   const status = http?.status ?? 400;
   response.writeHead(status, {
     "content-type": "application/json; charset=utf-8",
-    "access-control-allow-origin": "*",
     ...(status === 401 && { "www-authenticate": "Bearer" }),
     ...(status === 429 && { "retry-after": `${Number(error.extensions["retryAfter"])}` }),
   });

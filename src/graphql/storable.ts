@@ -7,6 +7,12 @@ export function isStorable(value: unknown): boolean {
   return Object.entries(value).every(([key, part]) => isStorable(key) && isStorable(part));
 }
 
+/** More than anybody writes; what reads the values would otherwise follow them to the end of the stack. */
+export const MAX_NESTING = 100;
+
+export const isNestedTooDeeply = (value: unknown, left = MAX_NESTING): boolean =>
+  typeof value === "object" && value !== null && (left === 0 || Object.values(value).some((part) => isNestedTooDeeply(part, left - 1)));
+
 /** The same of a document, whose texts may write their characters as escapes. Halves written so are refused by its grammar. */
 export const isStorableDocument = (text: string): boolean => isStorable(text) && !ESCAPED_NUL.test(text);
 

@@ -7,6 +7,7 @@ import { WebSocketServer } from "ws";
 import type { Access, Tokens } from "../access/tokens.ts";
 import { admit, authenticateParams } from "./authentication.ts";
 import { withStableCode } from "./errors.ts";
+import { endRaw } from "../http.ts";
 
 /** A message holds one operation; files do not come this way. */
 const MAX_MESSAGE_BYTES = 5_000_000;
@@ -45,6 +46,8 @@ export interface WebSockets {
 
 export function createWebSockets({ tokens, envelop, mask }: WebSocketOptions): WebSockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, handleProtocols });
+  // In ws's own answer the error would stand as a page.
+  server.on("wsClientError", (error, socket) => endRaw(socket, 400, `${error.message}. A WebSocket is opened by GET, version 13, protocol graphql-transport-ws.`));
   const running = useServer<Record<string, unknown>, { access?: Access }>(
     {
       async onConnect({ connectionParams, extra }) {

@@ -2,6 +2,7 @@ import { and, eq, gt, inArray, isNotNull, isNull, lt, sql, type SQL } from "driz
 import { leads } from "../db/tables/leads.ts";
 import type { Tx } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
+import { MAX_ATTRIBUTES_BYTES } from "./input.ts";
 import { parsePhone } from "./phone.ts";
 import type { Segment } from "./search.ts";
 import { defaultCountryOf } from "./write.ts";
@@ -29,6 +30,8 @@ export type LeadFilter = {
 };
 
 const MAX_LISTED = 1000;
+/** Longer than anything that a lead carries and that is looked for. */
+const MAX_TEXT_LENGTH = 1000;
 /** Fewer digits are in nearly every number. */
 const MIN_SEARCHED_DIGITS = 3;
 
@@ -89,6 +92,14 @@ function* problemsOf(filter: LeadFilter): Generator<UserError> {
     if (count > MAX_LISTED) {
       yield { code: "LIMIT_EXCEEDED", message: `${count} values are too many; at most ${MAX_LISTED} are taken.`, field: ["filter", field] };
     }
+  }
+  for (const field of ["trigger", "search", "niche"] as const) {
+    const longest = Math.max(0, ...[filter[field] ?? []].flat().slice(0, MAX_LISTED).map((text) => text.length));
+    if (longest > MAX_TEXT_LENGTH) yield invalid(`${field} has ${longest} characters; at most ${MAX_TEXT_LENGTH.toLocaleString("en")} are looked for.`, "filter", field);
+  }
+  const attributesBytes = filter.attributes ? Buffer.byteLength(JSON.stringify(filter.attributes)) : 0;
+  if (attributesBytes > MAX_ATTRIBUTES_BYTES) {
+    yield invalid(`attributes has ${attributesBytes} bytes; at most ${MAX_ATTRIBUTES_BYTES} are looked for, as no lead has more.`, "filter", "attributes");
   }
   if (filter.enrollmentStatus && !filter.sequenceId) {
     yield invalid("enrollmentStatus needs a sequenceId: say in which sequence.", "filter", "enrollmentStatus");

@@ -11,9 +11,10 @@ import type pg from "pg";
 import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb, type WorkspaceDb } from "../db/workspace.ts";
 import { parseDateTime } from "../graphql/scalars.ts";
+import { isStorable } from "../graphql/storable.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { MINUTE_MS } from "../lib/clock.ts";
-import { allowOrigins, authenticate, failed, send, type Answer } from "../access/http.ts";
+import { authenticate, failed, send, type Answer } from "../access/http.ts";
 import type { BegunImport, Importer, ImportSource } from "./import.ts";
 import { importsById, type ImportStatus, type LeadImport } from "./import-state.ts";
 
@@ -28,7 +29,6 @@ type Parameters = { readonly [name in (typeof PARAMETERS)[number]]?: string };
 
 export function createImportHandler(deps: ImportHandlerDeps): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
-    if (allowOrigins(request, response, "POST")) return;
     request.setTimeout(SILENCE_MS);
     const begun = await beginBody(deps, request);
     if ("status" in begun) send(response, begun);
@@ -70,7 +70,7 @@ async function beginBody({ pool, tokens, importer }: ImportHandlerDeps, request:
 async function tell(importer: Importer, begun: Begun, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
-  response.writeHead(200, { "content-type": `${LINES}; charset=utf-8`, "cache-control": "no-store" });
+  response.writeHead(200, { "content-type": `${LINES}; charset=utf-8` });
   for await (const row of importer.follow(begun.db, begun.id, gone.signal)) {
     if (row.status === "RUNNING") response.write(`${JSON.stringify({ ...countsOf(row), bytesRead: row.bytesRead })}\n`);
   }
@@ -95,6 +95,9 @@ function readCall(request: IncomingMessage): Result<Omit<ImportSource, "db" | "s
   if (unknown.length > 0) {
     return refused(...unknown.map((name) => invalid(`There is no parameter '${name}'; there are ${PARAMETERS.join(", ")}.`, name)));
   }
+  // Of a file's name, what cannot be kept is left out instead.
+  const unstorable = [...searchParams].filter(([name, value]) => name !== "fileName" && !isStorable(value));
+  if (unstorable.length > 0) return refused(...unstorable.map(([name]) => invalid(`${name} holds a NUL character; remove it.`, name)));
   const given: Parameters = Object.fromEntries(searchParams);
   const consent = readConsent(given);
   if (!consent.ok) return consent;

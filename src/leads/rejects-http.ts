@@ -7,7 +7,7 @@ import type pg from "pg";
 import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb } from "../db/workspace.ts";
 import { isUuid } from "../graphql/scalars.ts";
-import { allowOrigins, authenticate, failed, send, type Answer } from "../access/http.ts";
+import { authenticate, failed, send, type Answer } from "../access/http.ts";
 import { rejectsFile, type RejectsFile } from "./rejects.ts";
 
 export type RejectsHandlerDeps = { readonly pool: pg.Pool; readonly tokens: Tokens };
@@ -25,14 +25,11 @@ export function createRejectsHandler({ pool, tokens }: RejectsHandlerDeps): (req
   };
 
   return async (request, response) => {
-    if (allowOrigins(request, response, "GET")) return;
     const found = await find(request);
     if ("status" in found) return send(response, found);
     response.writeHead(200, {
       "content-type": "text/csv; charset=utf-8",
       "content-disposition": `attachment; filename="rejects.csv"; filename*=UTF-8''${encodeURIComponent(found.fileName).replace(/['()*]/g, escaped)}`,
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
     });
     // Where it breaks off the response is cut short, so that nobody takes it for whole.
     await pipeline(Readable.from(found.content, { highWaterMark: 1 }), response).catch((error: unknown) => {

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type pg from "pg";
-import { allowOrigins, type Answer, authenticate, failed, send } from "../access/http.ts";
+import { type Answer, authenticate, failed, send } from "../access/http.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { workspaceDb } from "../db/workspace.ts";
 import { isUuid } from "../graphql/scalars.ts";
@@ -23,7 +23,6 @@ export function createMediaHandler({ pool, tokens }: MediaHandlerDeps): (request
   };
 
   return async (request, response) => {
-    if (allowOrigins(request, response, "GET")) return;
     const found = await find(request);
     if ("status" in found) return send(response, found);
     response.writeHead(200, {
@@ -32,8 +31,6 @@ export function createMediaHandler({ pool, tokens }: MediaHandlerDeps): (request
       // Files come from outside: none of them is to run as a page of this server.
       "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(found.fileName || "media").replace(/['()*]/g, escaped)}`,
       "content-security-policy": "default-src 'none'; sandbox",
-      "x-content-type-options": "nosniff",
-      "cache-control": "private, no-store",
     });
     response.end(found.bytes);
   };

@@ -46,6 +46,7 @@ export type Simulation = {
 
 const MAX_DAYS = 3650;
 const MAX_LEADS = 10_000_000;
+const MAX_DAYS_AHEAD = 3650;
 const MAX_ASSUMPTIONS = 1000;
 
 type Setting = {
@@ -88,7 +89,7 @@ export async function simulateSequence(db: WorkspaceDb, input: SimulationInput, 
     const lead = await personOf(client, db.id, input);
     const graph = await loadGraph(client, db.id);
     const entry = entryOf(graph, input);
-    const problems = [...boundsProblems(input), ...(lead ? [] : [invalid(`There is no lead with the id Lead:${input.leadId}.`, "leadId")]), ...(entry.ok ? [] : entry.errors)];
+    const problems = [...boundsProblems(input, setting.now), ...(lead ? [] : [invalid(`There is no lead with the id Lead:${input.leadId}.`, "leadId")]), ...(entry.ok ? [] : entry.errors)];
     if (!lead || !entry.ok || problems.length > 0) return refused(...problems);
 
     const from = input.from ?? setting.now;
@@ -131,9 +132,11 @@ function entryOf(graph: readonly GraphSequence[], { sequenceId, trigger }: Simul
   return refused(invalid(`No lead begins there; the sequence is entered at ${entries.slice(0, 10).map((each) => each.trigger).join(", ")}.`, "trigger"));
 }
 
-function boundsProblems({ days, leads, assumptions }: SimulationInput) {
+function boundsProblems({ from, days, leads, assumptions }: SimulationInput, now: Date) {
   const isWithin = (value: number, most: number) => Number.isInteger(value) && value >= 1 && value <= most;
   return [
+    // What is reckoned onwards from the end of the year 9999 would be no time any more.
+    ...(from && from.getTime() > now.getTime() + MAX_DAYS_AHEAD * DAY_MS ? [invalid(`from is more than ten years ahead, at ${from.toISOString()}; write an earlier time.`, "from")] : []),
     ...(isWithin(days, MAX_DAYS) ? [] : [invalid(`days is ${days}; write a whole number from 1 to ${MAX_DAYS}.`, "days")]),
     ...(isWithin(leads, MAX_LEADS) ? [] : [invalid(`leads is ${leads}; write a whole number from 1 to ${MAX_LEADS}.`, "leads")]),
     ...(assumptions.length <= MAX_ASSUMPTIONS ? [] : [invalid(`${assumptions.length} assumptions are too many; at most ${MAX_ASSUMPTIONS} are allowed.`, "assumptions")]),

@@ -26,7 +26,7 @@ beforeAll(async () => {
     const bell = createBell();
     importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
     const tokens = createTokens({ pool, clock: systemClock });
-    http = await listen("127.0.0.1", 0, (error) => expect.unreachable(String(error)));
+    http = await listen("127.0.0.1", 0, { onError: (error) => expect.unreachable(String(error)) });
     http.open({ requests: { "/imports/leads": createImportHandler({ pool, tokens, importer }), "/imports/leads/": createRejectsHandler({ pool, tokens }) }, upgrades: {} });
     return { bell, importer };
   });

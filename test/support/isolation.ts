@@ -41,11 +41,14 @@ function typeOf(owner: string, name: string, types: readonly string[]): readonly
 
 const longest = (types: readonly string[], text: string) => types.filter((type) => text.toLowerCase().includes(type.toLowerCase())).toSorted((a, b) => b.length - a.length)[0];
 
-/** An operation that gives `id` at the place, and at every other one that has to be there an id of the caller's own; and asks for all that it can. */
-export function operationAt(schema: GraphQLSchema, place: Place, id: string, own: Ids): { readonly query: string; readonly variables: Record<string, unknown> } {
+/** Where a root field takes a value. */
+export type Spot = Pick<Place, "kind" | "field" | "path">;
+
+/** An operation that gives `value` at the place, and at every other one that has to be there an id of the caller's own; and asks for all that it can. */
+export function operationAt(schema: GraphQLSchema, place: Spot, value: unknown, own: Ids): { readonly query: string; readonly variables: Record<string, unknown> } {
   const found = roots(schema).find(({ kind, field }) => kind === place.kind && field.name === place.field);
   if (!found) throw new Error(`there is no ${place.kind} ${place.field}`);
-  return operationOf(schema, found.kind, found.field, own, { path: place.path, id });
+  return operationOf(schema, found.kind, found.field, own, { path: place.path, value });
 }
 
 /** Every root field with the caller's own ids, those apart that take a file. */
@@ -55,7 +58,7 @@ export function operationsOf(schema: GraphQLSchema, own: Ids): { readonly kind: 
     .map(({ kind, field }) => ({ kind, field: field.name, ...operationOf(schema, kind, field, own) }));
 }
 
-type Probe = { readonly path: readonly string[]; readonly id: string };
+type Probe = { readonly path: readonly string[]; readonly value: unknown };
 
 function operationOf(schema: GraphQLSchema, kind: RootKind, field: GraphQLField<unknown, unknown>, own: Ids, probe?: Probe) {
   const types = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && type.getInterfaces().some(({ name }) => name === "Node")).map(({ name }) => name);
@@ -85,7 +88,8 @@ const BY_NAME: Readonly<Record<string, unknown>> = { to: "2026-01-02T00:00:00.00
 function valueOf(type: GraphQLInputType, asked: Asked): unknown {
   if (isNonNullType(type)) return valueOf(type.ofType, asked);
   if (isListType(type)) return [valueOf(type.ofType, asked)].flat();
-  if (type.toString() === "ID") return asked.probe && asked.probe.path.length === 0 ? asked.probe.id : asked.own[typeOf(asked.owner, asked.name, asked.types)[0] ?? ""];
+  if (asked.probe?.path.length === 0) return asked.probe.value;
+  if (type.toString() === "ID") return asked.own[typeOf(asked.owner, asked.name, asked.types)[0] ?? ""];
   if (isEnumType(type)) return type.getValues()[0]?.value ?? type.getValues()[0]?.name;
   if (!isInputObjectType(type)) return BY_NAME[asked.name] ?? VALUES[type.toString()];
   const [next] = asked.probe?.path ?? [];

@@ -1,8 +1,5 @@
 // The GraphQL server over real HTTP on a database of its own. Nothing is dispatched: what happens to flows is written with SQL.
 
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { createClient, type Client } from "graphql-ws";
 import { WebSocket } from "ws";
 import type { TokenScope } from "../../src/access/scopes.ts";
@@ -15,9 +12,13 @@ import { createBell, type Topic } from "../../src/events/bell.ts";
 import { createMessageIds } from "../../src/flows/message-id.ts";
 import type { Services } from "../../src/graphql/context.ts";
 import { createGraphqlServer } from "../../src/graphql/server.ts";
+import { listen } from "../../src/http.ts";
 import { createImporter } from "../../src/leads/import.ts";
+import { createImportHandler } from "../../src/leads/import-http.ts";
+import { createRejectsHandler } from "../../src/leads/rejects-http.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { createFetchMedia } from "../../src/media/fetch.ts";
+import { createMediaHandler } from "../../src/media/http.ts";
 import { createLogger } from "../../src/lib/logger.ts";
 import { createSealer } from "../../src/lib/sealing.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
@@ -48,10 +49,17 @@ export type TestServer = {
   stop(): Promise<void>;
 };
 
+type ServerOptions = {
+  readonly requestsPerMinute?: number;
+  readonly origins?: readonly string[];
+  /** Another server's, which drops it. */
+  readonly database?: TestDatabase;
+};
+
 export async function testServer(
   services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
   clock: Clock = systemClock,
-  { database: shared, ...limits }: { readonly requestsPerMinute?: number; /** Another server's, which drops it. */ readonly database?: TestDatabase } = {},
+  { database: shared, origins, ...limits }: ServerOptions = {},
 ): Promise<TestServer> {
   const database = shared ?? (await testDatabase());
   const { pool } = database;
@@ -68,9 +76,10 @@ export async function testServer(
   const given = typeof services === "function" ? await services(database) : services;
   const logger = createLogger("error", { write: (line: string) => void log.push(line) });
   const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity(), optOutHash: testOptOutHash });
+  const tokens = createTokens({ pool, clock, ...limits });
   const server = createGraphqlServer({
     pool,
-    tokens: createTokens({ pool, clock, ...limits }),
+    tokens,
     clock,
     logger,
     services: {
@@ -89,11 +98,17 @@ export async function testServer(
       ...given,
     },
   });
-  const http = createServer((request, response) => void server.handle(request, response));
-  http.on("upgrade", (request, socket, head) => server.upgrade(request, socket, head));
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  const address = `127.0.0.1:${(http.address() as AddressInfo).port}/graphql`;
+  const http = await listen("127.0.0.1", 0, { onError: (error) => log.push(String(error)), ...(origins && { origins }) });
+  http.open({
+    requests: {
+      "/graphql": (request, response) => server.handle(request, response),
+      "/imports/leads": createImportHandler({ pool, tokens, importer }),
+      "/imports/leads/": createRejectsHandler({ pool, tokens }),
+      "/media/": createMediaHandler({ pool, tokens }),
+    },
+    upgrades: { "/graphql": (request, socket, head) => server.upgrade(request, socket, head) },
+  });
+  const address = `127.0.0.1:${http.port}/graphql`;
   const url = `http://${address}`;
   const clients: Client[] = [];
 
@@ -132,9 +147,7 @@ export async function testServer(
     dispose: () => server.dispose(),
     async stop() {
       for (const client of clients) await client.dispose();
-      await Promise.all([server.dispose(), importer.stop()]);
-      http.closeAllConnections();
-      http.close();
+      await Promise.all([server.dispose(), importer.stop(), http.close(0)]);
       if (!shared) await database.drop();
     },
   };

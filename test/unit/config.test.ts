@@ -44,6 +44,7 @@ describe("settings", () => {
       stuckMinutes: 5,
       workerIdleMinutes: 5,
       apiRequestsPerMinute: 6000,
+      apiOrigins: undefined,
       simulatorLog: undefined,
       mediaPrivateHosts: [],
       webhookPrivateHosts: [],
@@ -77,6 +78,14 @@ describe("settings", () => {
   test("may hold several encryption keys, in hexadecimal or base64", () => {
     const keys = [Buffer.alloc(32, 7), Buffer.alloc(32, 200)] as const;
     expect(parseConfig({ RENTAK_ENCRYPTION_KEY: `${keys[0].toString("hex")}, ${keys[1].toString("base64")}` }).encryptionKeys).toEqual(keys);
+  });
+
+  test("name the origins of pages as browsers send them", () => {
+    expect(parseConfig({ RENTAK_API_ORIGINS: "https://App.example.com/, http://localhost:5173,http://[::1]:3000" }).apiOrigins).toEqual(["https://app.example.com", "http://localhost:5173", "http://[::1]:3000"]);
+  });
+
+  test.each(["*", "null", "app.example.com", "https://app.example.com/path", "https://app.example.com:443", "https://me:secret@app.example.com", "https://*.example.com,", "ftp://app.example.com", "https://app.example.com,,"])("name no origin with %s", (text) => {
+    expect(mistakesOf({ RENTAK_API_ORIGINS: text })).toEqual([`RENTAK_API_ORIGINS must be origins of web pages, with commas between, like https://app.example.com,http://localhost:5173, not "${text}"`]);
   });
 
   test("that are empty count as not set", () => {

@@ -20,6 +20,14 @@ describe("the limits of a query", () => {
   test("are its aliases and its fields at the root", () => {
     expect(problem(`{ a { ${times(101, (n) => `b${n}: b`)} } }`)).toMatch(/^The query has 101 aliases; at most 100/);
     expect(problem(`{ ${times(31, (n) => `f${n}`)} }`)).toMatch(/^The query has 31 fields at its root; at most 30/);
+    expect(problem(`{ ...f } fragment f on Query { ${times(16, (n) => `f${n}`)} ... { ${times(15, (n) => `g${n}`)} } }`)).toMatch(/^The query has 31 fields at its root/);
+    expect(problem(`{ a { ${times(101, (n) => `t${n}: __typename`)} } }`)).toMatch(/^The query has 101 aliases/);
+  });
+
+  test("let the whole schema be asked for, and not many times over", () => {
+    const whole = (times: number) => `{ ${Array.from({ length: times }, (_, n) => `s${n}: __schema { types { ...T } }`).join(" ")} } ${getIntrospectionQuery().replace(/^[^]*?fragment/, "fragment").replace("fragment FullType on", "fragment T on")}`;
+    expect(problem(whole(2))).toBeUndefined();
+    expect(problem(whole(5))).toMatch(/^The query could give [\d,]+ objects/);
   });
 
   test("are the objects that it could give, pages multiplied", () => {
@@ -30,8 +38,16 @@ describe("the limits of a query", () => {
     expect(problem(query.replace("$n: Int", "$n: Int = 100"))).toMatch(/^The query could give 1,000,000 objects/);
   });
 
+  test("count the objects that are named by their ids", () => {
+    const query = "query Q($ids: [ID!]!) { nodes(ids: $ids) { ... on A { b(first: 100) { nodes { c(first: 10) { nodes { id } } } } } } }";
+    const ids = (count: number) => Array.from({ length: count }, (_, n) => `A:${n}`);
+    expect(problem(query, { ids: ids(50) })).toBeUndefined();
+    expect(problem(query, { ids: ids(51) })).toMatch(/^The query could give 51,000 objects/);
+    expect(problem(query.replace("ids: $ids", `ids: ${JSON.stringify(ids(51))}`))).toMatch(/^The query could give 51,000 objects/);
+  });
+
   test("count fragments as if they were written out, however they are nested, in no time", () => {
-    const bomb = `{ ...f0 } ${times(40, (n) => `fragment f${n} on T { a ...f${n + 1} ...f${n + 1} }`)} fragment f40 on T { a }`;
+    const bomb = `{ a { ...f0 } } ${times(40, (n) => `fragment f${n} on T { a ...f${n + 1} ...f${n + 1} }`)} fragment f40 on T { a }`;
     expect(problem(bomb)).toMatch(/fields, fragments worked in/);
   });
 

@@ -1,6 +1,6 @@
 import { parse, validate } from "graphql";
 import { expect, test } from "vitest";
-import { READY, renderGraphiql, graphiqlOptions } from "../../../src/graphql/graphiql.ts";
+import { graphiqlPage, READY } from "../../../src/graphql/graphiql.ts";
 import { schema } from "../../../src/graphql/schema.ts";
 
 test.each(READY)("what GraphiQL begins with can be run: %#", (query) => {
@@ -9,7 +9,7 @@ test.each(READY)("what GraphiQL begins with can be run: %#", (query) => {
 });
 
 test("the page has them all, and a place for the token", async () => {
-  const page = await renderGraphiql(graphiqlOptions);
+  const page = (await graphiqlPage()).html.toString();
   for (const query of READY) expect(page).toContain(JSON.stringify(query).slice(1, 60));
   expect(page).toContain("Authorization");
 });

@@ -26,15 +26,19 @@ export async function runPeer(file: string, url: string, meter: MeterOptions, re
     const figures = measure({ pid: child.pid ?? 0, done: async () => done, ...(redis !== undefined && { redis }) }, meter);
     return await Promise.race([figures, ended(child).then(() => Promise.reject(new Error(`${file} has ended`)))]);
   } finally {
-    if (child.exitCode === null) {
-      child.kill("SIGKILL");
-      await event(child, "exit");
-    }
+    await endPeer(child);
   }
 }
 
-const spawnPeer = (file: string, ...options: string[]): ChildProcess =>
-  spawn(process.execPath, [join(FOLDER, file), ...options], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+export async function endPeer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGKILL");
+  await event(child, "exit");
+}
+
+/** Run as for production: some check more, and tell more, where they are not told so. */
+export const spawnPeer = (file: string, ...options: string[]): ChildProcess =>
+  spawn(process.execPath, [join(FOLDER, file), ...options], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, NODE_ENV: "production" } });
 
 async function ended(child: ChildProcess): Promise<void> {
   const [code] = await event(child, "exit");

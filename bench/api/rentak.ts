@@ -14,6 +14,7 @@ const SETTINGS = {
   RENTAK_ENROLL_PER_SECOND: "",
   RENTAK_ADMIN_TOKEN: TOKEN,
   RENTAK_API_REQUESTS_PER_MINUTE: "1000000",
+  LOG_LEVEL: "fatal", // what fails is counted here, and may be too much to be logged
 };
 
 export const AUTHORIZATION = `Bearer ${TOKEN}`;

@@ -7,7 +7,7 @@ import { bodyOf } from "./answer.ts";
 import type { Entrant } from "./entrants.ts";
 import type { Loaded, LoadOrder } from "./order.ts";
 
-export const CONNECTIONS = 10;
+const CONNECTIONS = 10;
 /** Caches, plans and just-in-time compilation are left out of the figures. */
 const WARM_UP_SECONDS = 2;
 

@@ -19,7 +19,7 @@ async function run({ url, headers, body, answer, connections }: LoadOrder, durat
   let lastAt = startedAt;
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const options = { url, method: "POST", headers: { "content-type": "application/json", ...headers }, body, expectBody: answer, connections, duration } as const;
-    const instance = autocannon(options, (error: unknown, done: autocannon.Result) => (error ? reject(error as Error) : resolve(done)));
+    const instance = autocannon(options, (error: unknown, done: autocannon.Result) => (error ? reject(error) : resolve(done)));
     // Its own histogram knows whole milliseconds only.
     instance.on("response", (_client, _status, _bytes, responseTime) => {
       times.push(responseTime);

@@ -7,7 +7,7 @@ export type LoadOrder = {
   /** What each answer must be, to the letter: an error is an answer as well, and a fast one. */
   readonly answer: string;
   readonly connections: number;
-  readonly warmUpSeconds: number;
+  readonly warmUpRequests: number;
   readonly seconds: number;
 };
 

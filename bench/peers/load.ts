@@ -8,17 +8,17 @@ process.once("disconnect", () => process.exit(0));
 process.on("message", (order) => void load(order as LoadOrder));
 
 async function load(order: LoadOrder): Promise<void> {
-  await run(order, order.warmUpSeconds);
+  await run(order, { amount: order.warmUpRequests });
   process.send?.("begun");
-  process.send?.(await run(order, order.seconds));
+  process.send?.(await run(order, { duration: order.seconds }));
 }
 
-async function run({ url, headers, body, answer, connections }: LoadOrder, duration: number): Promise<Loaded> {
+async function run({ url, headers, body, answer, connections }: LoadOrder, length: { readonly amount: number } | { readonly duration: number }): Promise<Loaded> {
   const times: number[] = [];
   const startedAt = performance.now();
   let lastAt = startedAt;
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
-    const options = { url, method: "POST", headers: { "content-type": "application/json", ...headers }, body, expectBody: answer, connections, duration } as const;
+    const options = { url, method: "POST", headers: { "content-type": "application/json", ...headers }, body, expectBody: answer, connections, ...length } as const;
     const instance = autocannon(options, (error: unknown, done: autocannon.Result) => (error ? reject(error) : resolve(done)));
     // Its own histogram knows whole milliseconds only.
     instance.on("response", (_client, _status, _bytes, responseTime) => {

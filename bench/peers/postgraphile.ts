@@ -9,6 +9,8 @@ import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { jsonPgSmartTags } from "postgraphile/utils";
 import { CONNECTIONS, DATABASE_URL, listening } from "./flows.ts";
 
+console.log = () => {}; // it would tell at length of a type of Postgres's that it does not know, and nobody asks for
+
 const tags = jsonPgSmartTags({
   version: 1,
   config: {

@@ -2,15 +2,16 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once as event } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Figures, measure, type MeterOptions } from "./meter.ts";
 
 const FOLDER = join(import.meta.dirname, "../peers");
 
-/** Installs the peers' packages, unless they are there. */
+/** Installs the peers' packages, unless all of them are there. */
 export function installPeers(say: (line: string) => void): void {
-  if (existsSync(join(FOLDER, "node_modules"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(FOLDER, "package.json"), "utf8")) as { dependencies: Record<string, string> };
+  if (Object.keys(dependencies).every((name) => existsSync(join(FOLDER, "node_modules", name)))) return;
   say("The peers' packages are missing: npm ci --prefix bench/peers");
   execFileSync("npm", ["ci", "--prefix", FOLDER], { stdio: "inherit" });
 }

@@ -1,5 +1,6 @@
 // `npm run bench -- <name>`: measures one thing, on a real server in a process of its own, and prints the figures.
 
+import { benchApi } from "./api.ts";
 import { benchDispatch } from "./dispatch.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchImport } from "./import.ts";
@@ -8,7 +9,7 @@ import { benchLeads } from "./leads.ts";
 import { benchWhatsapp } from "./whatsapp.ts";
 import { OperatorError } from "../src/lib/errors.ts";
 
-const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, leads: benchLeads, whatsapp: benchWhatsapp };
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { api: benchApi, dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, leads: benchLeads, whatsapp: benchWhatsapp };
 
 const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

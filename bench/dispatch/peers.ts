@@ -2,15 +2,16 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once as event } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Figures, measure, type MeterOptions } from "./meter.ts";
 
 const FOLDER = join(import.meta.dirname, "../peers");
 
-/** Installs the peers' packages, unless they are there. */
+/** Installs the peers' packages, unless all of them are there. */
 export function installPeers(say: (line: string) => void): void {
-  if (existsSync(join(FOLDER, "node_modules"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(FOLDER, "package.json"), "utf8")) as { dependencies: Record<string, string> };
+  if (Object.keys(dependencies).every((name) => existsSync(join(FOLDER, "node_modules", name)))) return;
   say("The peers' packages are missing: npm ci --prefix bench/peers");
   execFileSync("npm", ["ci", "--prefix", FOLDER], { stdio: "inherit" });
 }
@@ -26,15 +27,19 @@ export async function runPeer(file: string, url: string, meter: MeterOptions, re
     const figures = measure({ pid: child.pid ?? 0, done: async () => done, ...(redis !== undefined && { redis }) }, meter);
     return await Promise.race([figures, ended(child).then(() => Promise.reject(new Error(`${file} has ended`)))]);
   } finally {
-    if (child.exitCode === null) {
-      child.kill("SIGKILL");
-      await event(child, "exit");
-    }
+    await endPeer(child);
   }
 }
 
-const spawnPeer = (file: string, ...options: string[]): ChildProcess =>
-  spawn(process.execPath, [join(FOLDER, file), ...options], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+export async function endPeer(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGKILL");
+  await event(child, "exit");
+}
+
+/** Run as for production: some check more, and tell more, where they are not told so. */
+export const spawnPeer = (file: string, ...options: string[]): ChildProcess =>
+  spawn(process.execPath, [join(FOLDER, file), ...options], { stdio: ["ignore", "inherit", "inherit", "ipc"], env: { ...process.env, NODE_ENV: "production" } });
 
 async function ended(child: ChildProcess): Promise<void> {
   const [code] = await event(child, "exit");

@@ -28,10 +28,14 @@ export async function cpuOfMachine(): Promise<{ usedUs: number; totalUs: number 
 }
 
 /** The most memory that the process ever held, in MB; 0 once it has ended. */
-export async function peakMemoryOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1000;
-}
+export const peakMemoryOf = async (pid: number): Promise<number> => megabytes(await statusOf(pid), /VmHWM:\s+(\d+) kB/);
+
+/** The memory that the process holds, in MB; 0 once it has ended. */
+export const memoryOf = async (pid: number): Promise<number> => megabytes(await statusOf(pid), /VmRSS:\s+(\d+) kB/);
+
+const statusOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+
+const megabytes = (status: string, line: RegExp): number => Number(line.exec(status)?.[1] ?? 0) / 1000;
 
 export async function parentOf(pid: number): Promise<number> {
   const stat = await statOf(pid);

@@ -26,7 +26,7 @@ const SETTINGS = {
   LOG_LEVEL: "warn",
 };
 
-export type Server = { readonly pid: number; readonly stop: () => Promise<void> };
+export type Server = { readonly pid: number; readonly url: string; readonly stop: () => Promise<void> };
 
 /** The database of a load, to be copied for each run; made where there is none. Returns its name. */
 export async function rentakTemplate(postgres: BenchPostgres, load: Load): Promise<string> {
@@ -61,12 +61,12 @@ export async function runRentak(url: string, meter: Omit<MeterOptions, "url">, n
   }
 }
 
-/** Resolves when the server answers. Run with the flags that this process has: those that `npm start` gives it. */
-export async function startServer(url: string, nodeArguments: readonly string[] = []): Promise<Server> {
+/** Resolves when the server answers. Run with the flags that this process has: those that `npm start` gives it. `settings` go before all others. */
+export async function startServer(url: string, nodeArguments: readonly string[] = [], settings: Readonly<Record<string, string>> = {}): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), "rentak-bench-"));
   const port = await freePort();
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|HOST$|NODE_OPTIONS$)/.test(name));
-  const env = { ...SETTINGS, ...Object.fromEntries(inherited), DATABASE_URL: url, RENTAK_DATA_DIR: dataDir, PORT: String(port) };
+  const env = { ...SETTINGS, ...Object.fromEntries(inherited), ...settings, DATABASE_URL: url, RENTAK_DATA_DIR: dataDir, PORT: String(port) };
   // The channel is there so that it stops when this process is gone.
   const child = spawn(process.execPath, [...process.execArgv, ...nodeArguments, MAIN], { env, stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const stop = async () => {
@@ -82,7 +82,7 @@ export async function startServer(url: string, nodeArguments: readonly string[] 
     await stop();
     throw error;
   }
-  return { pid: child.pid ?? 0, stop };
+  return { pid: child.pid ?? 0, url: `http://127.0.0.1:${port}`, stop };
 }
 
 async function answering(port: number, child: ChildProcess): Promise<void> {

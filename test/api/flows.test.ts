@@ -234,7 +234,7 @@ describe("previewMessage", () => {
       missing: ["name"],
     });
     expect(await preview({ greeting: true, at })).toMatchObject({ text: "Selamat pagi Cik\n\nCome, you" });
-    expect(await preview({ greeting: true, at: "0000-01-01T00:00:00Z" })).toMatchObject({ text: "Selamat pagi Cik\n\nCome, you" });
+    expect(await preview({ greeting: true, at: "0001-01-01T00:00:00Z" })).toMatchObject({ text: "Selamat pagi Cik\n\nCome, you" });
   });
 
   test("has what the sequence has, unless it is told otherwise", async () => {

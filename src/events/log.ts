@@ -16,6 +16,9 @@ export type EventLogOptions = { readonly pool: pg.Pool; readonly tailer: Tailer;
 export function createEventLog({ pool, tailer, generation }: EventLogOptions): EventLog {
   const toEvent = (row: EventRow, position: Position): LoggedEvent => ({ ...row, cursor: encodeCursor(position) });
 
+  /** The same object for all who hear of it live: what it shows is put together once for all of them. */
+  const shared = new WeakMap<EventRow, LoggedEvent>();
+
   /** One workspace's events between two snapshots, read page by page. */
   async function* replay(workspaceId: string, seen: string, until: string, after: Position["within"]): AsyncGenerator<LoggedEvent> {
     let place = after?.place;
@@ -28,10 +31,12 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     }
   }
 
-  function* ofBatch(workspaceId: string, batch: Batch, rows: readonly EventRow[]): Generator<LoggedEvent> {
+  function* ofBatch(workspaceId: string, { seen, until }: Batch, rows: readonly EventRow[]): Generator<LoggedEvent> {
     for (const row of rows) {
       if (row.workspaceId !== workspaceId) continue;
-      yield toEvent(row, { generation, seen: batch.seen, within: { until: batch.until, place: placeOf(row) } });
+      const event = shared.get(row) ?? toEvent(row, { generation, seen, within: { until, place: placeOf(row) } });
+      shared.set(row, event);
+      yield event;
     }
   }
 

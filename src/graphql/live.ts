@@ -1,8 +1,9 @@
-import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from "graphql";
 import type { Access, Tokens } from "../access/tokens.ts";
 import { SECOND_MS, type Clock } from "../lib/clock.ts";
 import { createLoop } from "../lib/loop.ts";
 import type { ApiContext } from "./context.ts";
+import { createSharedShows } from "./shared-shows.ts";
 import { shownAhead } from "./shown-ahead.ts";
 import { rateLimited, unauthenticated } from "./errors.ts";
 
@@ -33,6 +34,7 @@ type Open = { readonly access: Access; readonly controller: AbortController };
 /** The subscriptions that are open, whichever way they came: bounded for each token, and ended with it. */
 export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live {
   const opened = new Set<Open>();
+  const showOf = createSharedShows(clock, (result) => (result.errors ? { ...result, errors: result.errors.map(mask) } : result));
 
   const recheck = async () => {
     const byToken = Map.groupBy(opened, ({ access }) => access.hash);
@@ -71,9 +73,7 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
         close();
         return source.errors ? { ...source, errors: source.errors.map(mask) } : source;
       }
-      const contextNow = sharedForATurn(() => ({ ...context, signal: controller.signal }));
-      const show = async (event: unknown) => execute({ ...args, rootValue: event, contextValue: contextNow() });
-      return shownAhead({ source: source[Symbol.asyncIterator](), show, signal: controller.signal, close, mask });
+      return shownAhead({ source: source[Symbol.asyncIterator](), show: showOf(args), signal: controller.signal, close, mask });
     } catch (error) {
       close();
       throw error;
@@ -88,20 +88,5 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
       await loop.stop();
       for (const { controller } of opened) controller.abort();
     },
-  };
-}
-
-/** One context for the events of one turn of the event loop, so that what they show is read in one go, and a fresh one for the next turn: its
- *  loaders would show an object as it was when it was first read. */
-function sharedForATurn<T>(make: () => T): () => T {
-  let shared: { readonly value: T } | undefined;
-  return () => {
-    if (!shared) {
-      shared = { value: make() };
-      setImmediate(() => {
-        shared = undefined;
-      });
-    }
-    return shared.value;
   };
 }

@@ -6,6 +6,7 @@ const AHEAD = 64;
 
 export type ShownAheadOptions = {
   readonly source: AsyncIterator<unknown>;
+  /** Its errors may be seen by the subscriber. */
   readonly show: (event: unknown) => Promise<ExecutionResult>;
   /** Ends it, whatever the source is waiting for. */
   readonly signal: AbortSignal;
@@ -44,12 +45,7 @@ export function shownAhead({ source, show, signal, close, mask }: ShownAheadOpti
   const pump = async () => {
     try {
       for (let next = await source.next(); !next.done && !over; next = await source.next()) {
-        shown.push(
-          show(next.value).then(
-            (result) => (result.errors ? { ...result, errors: result.errors.map(mask) } : result),
-            (error: unknown) => ({ errors: [mask(error)] }),
-          ),
-        );
+        shown.push(show(next.value).catch((error: unknown) => ({ errors: [mask(error)] })));
         news.tell();
         if (shown.length >= AHEAD) while (shown.length > AHEAD / 2 && !over) await room.wait();
       }

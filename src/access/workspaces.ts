@@ -1,5 +1,6 @@
-import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
 import { isSupportedCountry } from "libphonenumber-js/min";
+import { isOneOf } from "../db/ids.ts";
 import { sequences } from "../db/tables/sequences.ts";
 import { workspaces } from "../db/tables/workspaces.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
@@ -20,7 +21,9 @@ export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise
     tx
       .select()
       .from(workspaces)
-      .where(and(eq(workspaces.id, db.id), inArray(workspaces.id, [...ids]))),
+      .where(and(eq(workspaces.id, db.id), isOneOf(workspaces.id, ids)))
+      .prepare("workspaces_by_id")
+      .execute(),
   );
 
 type Optional<T> = T | null | undefined;

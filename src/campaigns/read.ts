@@ -1,4 +1,5 @@
 import { and, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { isOneOf } from "../db/ids.ts";
 import { textArray } from "../db/arrays.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { campaigns } from "../db/tables/campaigns.ts";
@@ -13,7 +14,9 @@ export const campaignsById = (db: WorkspaceDb, ids: readonly string[]): Promise<
     tx
       .select()
       .from(campaigns)
-      .where(and(eq(campaigns.workspaceId, db.id), inArray(campaigns.id, [...ids]))),
+      .where(and(eq(campaigns.workspaceId, db.id), isOneOf(campaigns.id, ids)))
+      .prepare("campaigns_by_id")
+      .execute(),
   );
 
 /** Locks it against every other change, and against being fed. */

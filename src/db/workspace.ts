@@ -1,6 +1,7 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import type { Result } from "../lib/errors.ts";
+import { Flights } from "./flight.ts";
 import { transaction } from "./transaction.ts";
 
 /** A transaction that sees one workspace's rows and no others. */
@@ -9,7 +10,7 @@ export type Tx = NodePgDatabase & { readonly $client: pg.PoolClient };
 /** The database as one workspace may see it. Every statement runs as the role that row-level security holds to `id`. */
 export interface WorkspaceDb {
   readonly id: string;
-  /** For reads: one transaction, one snapshot per statement. */
+  /** For reads: one transaction, and one round trip, per statement. */
   read<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** For writes: a refusal rolls everything back. `work` may run more than once, where Postgres ends a conflict by failing it. */
   write<T>(work: (tx: Tx) => Promise<Result<T>>): Promise<Result<T>>;
@@ -30,9 +31,10 @@ export function workspaceDb(pool: pg.Pool, id: string, actor?: Actor): Workspace
   // It goes into the statement's text: BEGIN and both settings then cost one round trip, not three.
   if (!UUID.test(id)) throw new Error("a workspace id is a lower-case UUID");
   const begin = `BEGIN; SET LOCAL ROLE rentak_api; SET LOCAL app.workspace_id = '${id}'`;
+  let reader: Tx | undefined;
   return {
     id,
-    read: (work) => transaction(pool, (client) => work(drizzle(client)), { begin }),
+    read: (work) => work((reader ??= drizzle(new Flights(pool, id) as never))),
     async write(work) {
       const deed = actor?.deed() ?? null;
       const run = async (client: pg.PoolClient) => {

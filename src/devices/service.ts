@@ -1,6 +1,7 @@
 import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, like, or, sql, type SQL } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { idempotent } from "../access/idempotency.ts";
+import { isOneOf } from "../db/ids.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { devices } from "../db/tables/devices.ts";
 import { flows } from "../db/tables/flows.ts";
@@ -34,7 +35,9 @@ export const devicesById = (db: WorkspaceDb, ids: readonly string[]): Promise<De
     tx
       .select()
       .from(devices)
-      .where(and(eq(devices.workspaceId, db.id), inArray(devices.id, [...ids]))),
+      .where(and(eq(devices.workspaceId, db.id), isOneOf(devices.id, ids)))
+      .prepare("devices_by_id")
+      .execute(),
   );
 
 const attemptsSince = (age: SQL): SQL<number> =>
@@ -49,7 +52,9 @@ export async function deviceLoads(db: WorkspaceDb, ids: readonly string[]): Prom
     tx
       .select({ id: devices.id, messagesHour, messagesToday })
       .from(devices)
-      .where(inArray(devices.id, [...ids])),
+      .where(isOneOf(devices.id, ids))
+      .prepare("device_loads")
+      .execute(),
   );
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => byId.get(id) ?? { messagesHour: 0, messagesToday: 0 });

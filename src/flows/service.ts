@@ -26,7 +26,7 @@ const byIds = (ids: readonly string[]) => sql`${flows.id} IN (SELECT unnest(${te
 const select = (tx: Tx) => tx.select(columns).from(flows).innerJoin(lanes, eq(lanes.id, flows.laneId));
 
 export const flowsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Flow[]> =>
-  db.read((tx) => select(tx).where(and(eq(flows.workspaceId, db.id), byIds(ids))));
+  db.read((tx) => select(tx).where(and(eq(flows.workspaceId, db.id), byIds(ids))).prepare("flows_by_id").execute());
 
 /** The flows of each enrolment, the first step's first, in the order of `ids`. */
 export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]): Promise<Flow[][]> {

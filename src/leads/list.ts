@@ -1,4 +1,5 @@
 import { and, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { isOneOf } from "../db/ids.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { leadImportRejects, leadImports, leads } from "../db/tables/leads.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
@@ -35,7 +36,7 @@ export function listLeads(db: WorkspaceDb, filter: LeadFilter, page: Page, order
     const segment = await segmentOf(tx, db.id, filter);
     if (!segment.ok) return segment;
     const found = await findLeads(tx, segment.value, page, order, order.value === BY_CREATION.value);
-    const read = await tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), inArray(leads.id, found.map(({ id }) => id))));
+    const read = await tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), isOneOf(leads.id, found.map(({ id }) => id)))).prepare("leads_by_id").execute();
     const byId = new Map(read.map((lead) => [lead.id, lead]));
     const inOrder = found.flatMap(({ id, value }) => {
       const lead = byId.get(id);

@@ -1,5 +1,6 @@
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { idempotent } from "../access/idempotency.ts";
+import { isOneOf } from "../db/ids.ts";
 import { leads } from "../db/tables/leads.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
@@ -99,5 +100,5 @@ async function leadByPhone(tx: Tx, workspaceId: string, phone: string): Promise<
 }
 
 export function leadsById(db: WorkspaceDb, ids: readonly string[]): Promise<Lead[]> {
-  return db.read((tx) => tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), inArray(leads.id, [...ids]))));
+  return db.read((tx) => tx.select().from(leads).where(and(eq(leads.workspaceId, db.id), isOneOf(leads.id, ids))).prepare("leads_by_id").execute());
 }

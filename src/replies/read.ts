@@ -1,4 +1,5 @@
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
+import { isOneOf } from "../db/ids.ts";
 import { replies } from "../db/tables/replies.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 
@@ -10,7 +11,9 @@ export async function repliesById(db: WorkspaceDb, ids: readonly string[]): Prom
     tx
       .select()
       .from(replies)
-      .where(and(eq(replies.workspaceId, db.id), inArray(replies.id, [...ids]))),
+      .where(and(eq(replies.workspaceId, db.id), isOneOf(replies.id, ids)))
+      .prepare("replies_by_id")
+      .execute(),
   );
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => byId.get(id));

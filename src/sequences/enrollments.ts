@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { isOneOf } from "../db/ids.ts";
 import { textArray } from "../db/arrays.ts";
 import { pagesByParent, type Order, type Page, type Slice } from "../db/pages.ts";
 import { enrollments } from "../db/tables/sequences.ts";
@@ -19,7 +20,9 @@ export const enrollmentsById = (db: WorkspaceDb, ids: readonly string[]): Promis
     tx
       .select()
       .from(enrollments)
-      .where(and(eq(enrollments.workspaceId, db.id), inArray(enrollments.id, [...ids]))),
+      .where(and(eq(enrollments.workspaceId, db.id), isOneOf(enrollments.id, ids)))
+      .prepare("enrollments_by_id")
+      .execute(),
   );
 
 /** The newest first. */

@@ -1,4 +1,5 @@
 import { and, asc, eq, getTableColumns, inArray, sql } from "drizzle-orm";
+import { isOneOf } from "../db/ids.ts";
 import { textArray } from "../db/arrays.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { sequences, sequenceSteps } from "../db/tables/sequences.ts";
@@ -15,7 +16,9 @@ export const sequencesById = (db: WorkspaceDb, ids: readonly string[]): Promise<
     tx
       .select()
       .from(sequences)
-      .where(and(eq(sequences.workspaceId, db.id), inArray(sequences.id, [...ids]))),
+      .where(and(eq(sequences.workspaceId, db.id), isOneOf(sequences.id, ids)))
+      .prepare("sequences_by_id")
+      .execute(),
   );
 
 export const stepsById = (db: WorkspaceDb, ids: readonly string[]): Promise<SequenceStep[]> =>
@@ -23,7 +26,9 @@ export const stepsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Sequ
     tx
       .select()
       .from(sequenceSteps)
-      .where(and(eq(sequenceSteps.workspaceId, db.id), inArray(sequenceSteps.id, [...ids]))),
+      .where(and(eq(sequenceSteps.workspaceId, db.id), isOneOf(sequenceSteps.id, ids)))
+      .prepare("steps_by_id")
+      .execute(),
   );
 
 /** The steps of each sequence, in the order of `ids`. */

@@ -46,19 +46,19 @@ const nobodys = (type: string) => `${type}:0198c7e2-5d4f-7cc1-a5a5-0123456789ab`
 const called = ({ kind, field, path, type }: Place) => `${kind} ${field}(${path.join(".")}) of a ${type}`;
 
 /** What a subscription tells at once: an error, its first state, or nothing. */
-async function toldBy(client: Client, query: string, variables: Record<string, unknown>): Promise<unknown[]> {
+async function toldBy(client: Client, query: string, variables: Record<string, unknown>, withinMs = 400): Promise<unknown[]> {
   const told: unknown[] = [];
   const ended = Promise.withResolvers<void>();
   const stop = client.subscribe({ query, variables }, { next: (result) => void told.push(result), error: (error) => (told.push(error), ended.resolve()), complete: ended.resolve });
-  await Promise.race([ended.promise, new Promise((resolve) => setTimeout(resolve, 400))]);
+  await Promise.race([ended.promise, new Promise((resolve) => setTimeout(resolve, withinMs))]);
   stop();
   return told;
 }
 
-async function answerTo(place: Place, id: string): Promise<{ readonly text: string; readonly answer: unknown }> {
+async function answerTo(place: Place, id: string, withinMs?: number): Promise<{ readonly text: string; readonly answer: unknown }> {
   const { query, variables } = operationAt(schema, place, id, own);
   if (place.kind === "subscription") {
-    const told = await toldBy(server.webSocket(secret), query, variables);
+    const told = await toldBy(server.webSocket(secret), query, variables, withinMs);
     return { text: JSON.stringify(told), answer: told };
   }
   const { data, errors, status } = await server.query(query, variables, secret);
@@ -68,7 +68,10 @@ async function answerTo(place: Place, id: string): Promise<{ readonly text: stri
 /** Whatever tells their things from things that are not there, or shows anything of them. */
 async function leaksAt(place: Place): Promise<string[]> {
   const [theirId, noId] = [theirs[place.type] ?? "", nobodys(place.type)];
-  const [given, missing] = await Promise.all([answerTo(place, theirId), answerTo(place, noId)]);
+  const both = (withinMs?: number) => Promise.all([answerTo(place, theirId, withinMs), answerTo(place, noId, withinMs)]);
+  let [given, missing] = await both();
+  // On a busy machine one of the two may not have been told of anything yet.
+  if (place.kind === "subscription" && likeness(given.answer) !== likeness(missing.answer)) [given, missing] = await both(5000);
   const shown = secrets.filter((word) => given.text.replaceAll(theirId, "").includes(word));
   return [
     ...(likeness(given.answer) === likeness(missing.answer) ? [] : [`${called(place)}: ${likeness(given.answer)} is not ${likeness(missing.answer)}`]),
@@ -185,8 +188,13 @@ describe("the test of the test", () => {
     let rewritten = 0;
     const without = (text: string) => text.replace(condition, (_whole, parameter: string) => (rewritten++, `${parameter}::uuid IS NOT NULL`));
     pg.Client.prototype.query = function (this: pg.Client, config: unknown, ...rest: unknown[]) {
-      const changed = typeof config === "string" ? without(config) : { ...(config as object), ...("text" in (config as object) && { text: without((config as { text: string }).text) }) };
-      return (real as (...args: unknown[]) => unknown).call(this, typeof config === "object" && config !== null && "submit" in config ? config : changed, ...rest);
+      // What is submitted as an object, a read, has its text as well.
+      if (typeof config === "object" && config !== null && "text" in config && typeof config.text === "string") {
+        const changed = without(config.text);
+        // Under its name the connection knows the text as it was.
+        if (changed !== config.text) Object.assign(config, { text: changed, name: undefined });
+      }
+      return (real as (...args: unknown[]) => unknown).call(this, typeof config === "string" ? without(config) : config, ...rest);
     } as typeof real;
     try {
       const type = { campaigns: "Campaign", leads: "Lead", devices: "Device", sequences: "Sequence", flows: "Flow", api_tokens: "ApiToken" }[table] ?? "";

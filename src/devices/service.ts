@@ -2,6 +2,7 @@ import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, like, or, 
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { idempotent } from "../access/idempotency.ts";
 import { isOneOf } from "../db/ids.ts";
+import { columnsOf, rowsOf } from "../db/rows.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { devices } from "../db/tables/devices.ts";
 import { flows } from "../db/tables/flows.ts";
@@ -30,15 +31,10 @@ export type DeviceLoad = { readonly messagesHour: number; readonly messagesToday
 /** What a write needs beside its input: the bell tells the dispatcher to look at the devices again. */
 export type DeviceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
 
+const COLUMNS = columnsOf(devices);
+
 export const devicesById = (db: WorkspaceDb, ids: readonly string[]): Promise<Device[]> =>
-  db.read((tx) =>
-    tx
-      .select()
-      .from(devices)
-      .where(and(eq(devices.workspaceId, db.id), isOneOf(devices.id, ids)))
-      .prepare("devices_by_id")
-      .execute(),
-  );
+  db.read((tx) => rowsOf(tx, sql`SELECT ${COLUMNS} FROM ${devices} WHERE ${eq(devices.workspaceId, db.id)} AND ${isOneOf(devices.id, ids)}`, "devices_by_id"));
 
 const attemptsSince = (age: SQL): SQL<number> =>
   sql<number>`(SELECT count(*)::int FROM device_attempts a WHERE a.device_id = ${devices.id} AND a.at > now() - ${age})`;

@@ -1,40 +1,35 @@
-import { and, asc, eq, getTableColumns, inArray, sql, type SQL } from "drizzle-orm";
+import { asc, eq, inArray, sql, type SQL } from "drizzle-orm";
 import { countRows, EXACT_TO, pageClauses, pagesByParent, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
 import { textArray } from "../db/arrays.ts";
+import { columnsOf, rowsOf } from "../db/rows.ts";
 import { flows } from "../db/tables/flows.ts";
 import { enrollments, lanes } from "../db/tables/sequences.ts";
-import type { Tx, WorkspaceDb } from "../db/workspace.ts";
+import type { WorkspaceDb } from "../db/workspace.ts";
 import type { FlowFailureCode, FlowStatus } from "./states.ts";
 
 export { EXACT_TO };
 
-const columns = {
-  ...getTableColumns(flows),
-  /** `dueAt` is in lane time; this is when it will be if the lane goes on now. By its sequence: if the frequency cap has put it off, `waitingFor`
-   *  says so. */
-  wallDueAt: sql<Date>`wall_time(coalesce(${flows.deferredFrom}, ${flows.dueAt}), ${lanes.pausedAt}, ${lanes.pauseOffset})`.mapWith(flows.dueAt),
-  isTest: lanes.isTest,
-};
+/** `dueAt` is in lane time; this is when it will be if the lane goes on now. By its sequence: if the frequency cap has put it off, `waitingFor` says so. */
+const WALL_DUE_AT = sql`wall_time(coalesce(${flows.deferredFrom}, ${flows.dueAt}), ${lanes.pausedAt}, ${lanes.pauseOffset})`;
+
+const COLUMNS = sql`${columnsOf(flows)}, ${WALL_DUE_AT} AS "wallDueAt", ${lanes.isTest} AS "isTest"`;
 
 export type Flow = typeof flows.$inferSelect & { readonly wallDueAt: Date; readonly isTest: boolean };
 
 export const isWaiting = ({ attemptedAt, settledAt }: Flow): boolean => attemptedAt === null && settledAt === null;
 
+export const FLOWS = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
+
 // Join against unnest: `= ANY` would probe every partition.
 const byIds = (ids: readonly string[]) => sql`${flows.id} IN (SELECT unnest(${textArray(ids)}::uuid[]))`;
 
-const select = (tx: Tx) => tx.select(columns).from(flows).innerJoin(lanes, eq(lanes.id, flows.laneId));
-
 export const flowsById = (db: WorkspaceDb, ids: readonly string[]): Promise<Flow[]> =>
-  db.read((tx) => select(tx).where(and(eq(flows.workspaceId, db.id), byIds(ids))).prepare("flows_by_id").execute());
+  db.read((tx) => rowsOf(tx, sql`SELECT ${COLUMNS} FROM ${FLOWS} WHERE ${eq(flows.workspaceId, db.id)} AND ${byIds(ids)}`, "flows_by_id"));
 
 /** The flows of each enrolment, the first step's first, in the order of `ids`. */
 export async function flowsOfEnrollments(db: WorkspaceDb, ids: readonly string[]): Promise<Flow[][]> {
-  const rows = await db.read((tx) =>
-    select(tx)
-      .where(sql`${flows.id} IN (SELECT flows_of_enrollment(e.id) FROM unnest(${textArray(ids)}::uuid[]) AS e(id))`)
-      .orderBy(asc(flows.id)),
-  );
+  const own = sql`${flows.id} IN (SELECT flows_of_enrollment(e.id) FROM unnest(${textArray(ids)}::uuid[]) AS e(id))`;
+  const rows = await db.read((tx) => rowsOf<Flow>(tx, sql`SELECT ${COLUMNS} FROM ${FLOWS} WHERE ${own} ORDER BY ${flows.id}`));
   const byEnrollment = Map.groupBy(rows, ({ enrollmentId }) => enrollmentId ?? "");
   return ids.map((id) => byEnrollment.get(id) ?? []);
 }
@@ -75,8 +70,8 @@ const CONDITIONS: Conditions = {
   leadId: (wanted) => ofLead(sql`${wanted}`),
   enrollmentId: (wanted) => sql`${flows.id} IN (SELECT flows_of_enrollment(${wanted}))`,
   stepId: (wanted) => eq(flows.stepId, wanted),
-  dueAfter: (wanted) => sql`${columns.wallDueAt} > ${wanted.toISOString()}::timestamptz`,
-  dueBefore: (wanted) => sql`${columns.wallDueAt} < ${wanted.toISOString()}::timestamptz`,
+  dueAfter: (wanted) => sql`${WALL_DUE_AT} > ${wanted.toISOString()}::timestamptz`,
+  dueBefore: (wanted) => sql`${WALL_DUE_AT} < ${wanted.toISOString()}::timestamptz`,
   sentAfter: (wanted) => sql`${flows.sentAt} > ${wanted.toISOString()}::timestamptz`,
   failedAfter: (wanted) => sql`${flows.failedAt} > ${wanted.toISOString()}::timestamptz`,
   attemptedBefore: (wanted) => sql`${flows.attemptedAt} < ${wanted.toISOString()}::timestamptz`,
@@ -107,7 +102,7 @@ export function flowOrder(field: FlowOrderField | undefined, descending: boolean
     case "CREATED_AT":
       return { name, id, descending };
     case "DUE_AT":
-      return { name, value: sql`${columns.wallDueAt}`, type: "timestamptz", id, descending };
+      return { name, value: sql`${WALL_DUE_AT}`, type: "timestamptz", id, descending };
     case "SENT_AT":
       return { name, value: sql`coalesce(${flows.sentAt}, '-infinity')`, type: "timestamptz", id, descending };
     case "FAILED_AT":
@@ -123,19 +118,15 @@ export function flowOrder(field: FlowOrderField | undefined, descending: boolean
 
 export async function listFlows(db: WorkspaceDb, filter: FlowFilter, order: Order, page: Page): Promise<Slice<Flow>> {
   const { where, orderBy, limit, value } = pageClauses(page, order);
-  const rows = await db.read((tx) =>
-    tx
-      .select({ ...columns, value })
-      .from(flows)
-      .innerJoin(lanes, eq(lanes.id, flows.laneId))
-      .where(and(matching(db, filter), where))
-      .orderBy(orderBy)
-      .limit(limit),
-  );
-  return slicePage(rows, page);
+  const query = sql`SELECT ${COLUMNS}, ${value} AS value FROM ${FLOWS} WHERE ${matching(db, filter)} AND ${where} ORDER BY ${orderBy} LIMIT ${limit}`;
+  return slicePage(await db.read((tx) => rowsOf<Flow & { readonly value: string | null }>(tx, query, nameOfList(filter, order, page))), page);
 }
 
-export const FLOWS = sql`${flows} JOIN ${lanes} ON ${lanes.id} = ${flows.laneId}`;
+/** The whole list in the order of its keys is read in the same way whatever the values are; others are planned for theirs. */
+function nameOfList(filter: FlowFilter, order: Order, { after, before, backward }: Page): string | undefined {
+  const isWhole = order.value === undefined && Object.values(filter).every((wanted) => wanted == null);
+  return isWhole ? `flows_${order.descending !== backward ? "newest" : "oldest"}${after ? "_after" : ""}${before ? "_before" : ""}` : undefined;
+}
 
 export const countFlows = (db: WorkspaceDb, filter: FlowFilter): Promise<Count> =>
   db.read((tx) => countRows(tx, sql`SELECT FROM ${FLOWS} WHERE ${matching(db, filter)}`));

@@ -33,6 +33,9 @@ import type { Sealing } from "./transports/whatsapp/encryption-key.ts";
 /** Requests that still run when the server stops. */
 const REQUEST_GRACE_MS = 3000;
 
+/** A query that comes a third time is one of a program's. */
+const COMPILE_AFTER = 2;
+
 export type AppOptions = {
   readonly config: Config;
   readonly sealing: Sealing;
@@ -114,7 +117,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
   const webhookSender = createWebhookSender({ pool, tailer, generation, bell, sealer: sealing.sealer, privateHosts: config.webhookPrivateHosts, clock, random, logger, version: VERSION });
   webhookSender.start();
-  const graphql = createGraphqlServer({ pool, tokens, services, clock, logger });
+  const graphql = createGraphqlServer({ pool, tokens, services, clock, logger, ...(config.apiJit === "on" && { compileAfter: COMPILE_AFTER }) });
   http.open({
     requests: {
       "/graphql": (request, response) => graphql.handle(request, response),

@@ -9,6 +9,7 @@ import { type Deed, workspaceDb } from "../db/workspace.ts";
 import { type Clock, MINUTE_MS } from "../lib/clock.ts";
 import type { Logger } from "../lib/logger.ts";
 import { authenticateHeader } from "./authentication.ts";
+import { useCompiledQueries } from "./compiled-queries.ts";
 import type { ApiContext, Services } from "./context.ts";
 import { badUserInput, createErrorMask, MAX_REQUEST_BYTES, TOO_LARGE } from "./errors.ts";
 import { graphiqlPage } from "./graphiql.ts";
@@ -24,6 +25,8 @@ export type GraphqlServerOptions = {
   readonly services: Services;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A query that has come so often is compiled into a function of its own; none is where this is left out. */
+  readonly compileAfter?: number | undefined;
 };
 
 export interface GraphqlServer {
@@ -37,7 +40,7 @@ export interface GraphqlServer {
 
 type ServerContext = { readonly access: Access };
 
-export function createGraphqlServer({ pool, tokens, services, clock, logger }: GraphqlServerOptions): GraphqlServer {
+export function createGraphqlServer({ pool, tokens, services, clock, logger, compileAfter }: GraphqlServerOptions): GraphqlServer {
   const mask = createErrorMask(logger);
   const live = createLive({ tokens, clock, mask, onError: (error) => void mask(error) });
 
@@ -63,7 +66,14 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger }: G
     // Ours stands before the token; the HTTP server has told browsers who may ask.
     graphiql: false,
     cors: false,
-    plugins: [useReadableRequests(), useComplexityLimits(), useStableCodes(), useLive(live), useCSRFPrevention({ requestHeaders: ["authorization"] })],
+    plugins: [
+      ...(compileAfter === undefined ? [] : [useCompiledQueries({ after: compileAfter })]),
+      useReadableRequests(),
+      useComplexityLimits(),
+      useStableCodes(),
+      useLive(live),
+      useCSRFPrevention({ requestHeaders: ["authorization"] }),
+    ],
   });
   const sockets = createWebSockets({ tokens, mask, envelop: (initial) => yoga.getEnveloped(initial as never) as never });
   live.start();

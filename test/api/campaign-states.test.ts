@@ -1,12 +1,12 @@
 // What can be done with a campaign, and what is refused, with what would be right. Nothing is sent here.
 
-import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { CAMPAIGN_TRANSITIONS, type CampaignStatus } from "../../src/campaigns/states.ts";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
 import { campaignCalls, launched } from "../support/campaigns.ts";
 import { addLeads, addWorkspace, one } from "../support/factories.ts";
 import { feedAll } from "../support/campaign-rows.ts";
+import { statementsDuring } from "../support/statements.ts";
 import { type Loose, testServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -192,18 +192,13 @@ test("a page of campaigns with all that hangs on it takes as many statements for
   const { pool } = server.database;
   for (let n = 0; n < 10; n++) await feedAll(pool, (await launched(calls)).split(":")[1] ?? "");
   const PAGE = "query($first: Int!) { campaigns(first: $first) { totalCount nodes { name progress { total sent estimatedFinishAt } flows(first: 2) { totalCount nodes { id lead { name } campaign { name } waitingFor { reason } } } } } }";
-  const spied = pg.Client.prototype.query;
   const count = async (first: number) => {
-    let statements = 0;
-    pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-      statements++;
-      return (spied as (...all: unknown[]) => unknown).apply(this, args);
-    } as typeof spied;
-    const { campaigns } = await calls.ask(PAGE, { first }).finally(() => (pg.Client.prototype.query = spied));
-    expect(campaigns.nodes.map((node: Loose) => [node.flows.totalCount, node.flows.nodes.length])).toEqual(Array.from({ length: first }, () => [3, 2]));
-    return statements;
+    const statements = await statementsDuring(async () => {
+      const { campaigns } = await calls.ask(PAGE, { first });
+      expect(campaigns.nodes.map((node: Loose) => [node.flows.totalCount, node.flows.nodes.length])).toEqual(Array.from({ length: first }, () => [3, 2]));
+    });
+    return statements.length;
   };
-  await count(1);
   expect(await count(10)).toBe(await count(2));
 });
 

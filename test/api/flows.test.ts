@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import pg from "pg";
+import { statementsDuring } from "../support/statements.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -89,19 +89,10 @@ describe("a page of enrolments with all that hangs on it", () => {
   });
 
   test("takes as many statements for fifty rows as for two", async () => {
-    const spied = pg.Client.prototype.query;
-    const count = async (first: number) => {
-      let statements = 0;
-      pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-        statements++;
-        return (spied as (...all: unknown[]) => unknown).apply(this, args);
-      } as typeof spied;
-      await ask(PAGE, { first }).finally(() => (pg.Client.prototype.query = spied));
-      return statements;
-    };
+    const count = async (first: number) => (await statementsDuring(() => ask(PAGE, { first }))).length;
     await ask(PAGE, { first: 1 });
     const two = await count(2);
-    expect(two).toBeGreaterThan(10);
+    expect(two).toBeGreaterThan(3);
     expect(await count(50)).toBe(two);
   });
 });

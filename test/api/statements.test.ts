@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { buildSchema } from "graphql";
-import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createBell } from "../../src/events/bell.ts";
 import { createEventLog } from "../../src/events/log.ts";
@@ -11,6 +10,7 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { addWorkspace, one, silent } from "../support/factories.ts";
 import { furnish } from "../support/furnish.ts";
 import { type Ids, operationsOf } from "../support/isolation.ts";
+import { statementsDuring } from "../support/statements.ts";
 import { testServer, type TestServer } from "../support/server.ts";
 
 const schema = buildSchema(readFileSync(new URL("../../schema/schema.graphql", import.meta.url), "utf8"));
@@ -43,26 +43,13 @@ async function workspaceWith(count: number): Promise<{ ids: Ids; secret: string 
   return { ids, secret: await server.tokenFor(["ADMIN", "PAIR"], workspaceId) };
 }
 
-/** Runs it twice: the first time the token is looked up, which is kept for a while. */
 async function statementsOf(query: string, variables: Record<string, unknown>, secret: string): Promise<string[]> {
   const ask = async () => {
     const { data, errors } = await server.query(query, variables, secret);
     expect(errors).toBeUndefined();
-    return longestList(data);
+    mostShown = longestList(data);
   };
-  mostShown = await ask();
-  const { query: real } = pg.Client.prototype;
-  const texts: string[] = [];
-  pg.Client.prototype.query = function (this: pg.Client, config: unknown, ...rest: unknown[]) {
-    texts.push(typeof config === "string" ? config : ((config as { text?: string }).text ?? ""));
-    return (real as (...args: unknown[]) => unknown).call(this, config, ...rest);
-  } as typeof real;
-  try {
-    await ask();
-  } finally {
-    pg.Client.prototype.query = real;
-  }
-  return texts.toSorted();
+  return statementsDuring(ask);
 }
 
 let mostShown = 0;

@@ -52,6 +52,8 @@ export type TestServer = {
 type ServerOptions = {
   readonly requestsPerMinute?: number;
   readonly origins?: readonly string[];
+  /** Null: no query is compiled. All are where this is left out. */
+  readonly compileAfter?: null;
   /** Another server's, which drops it. */
   readonly database?: TestDatabase;
 };
@@ -59,7 +61,7 @@ type ServerOptions = {
 export async function testServer(
   services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
   clock: Clock = systemClock,
-  { database: shared, origins, ...limits }: ServerOptions = {},
+  { database: shared, origins, compileAfter, ...limits }: ServerOptions = {},
 ): Promise<TestServer> {
   const database = shared ?? (await testDatabase());
   const { pool } = database;
@@ -82,6 +84,7 @@ export async function testServer(
     tokens,
     clock,
     logger,
+    compileAfter: compileAfter === null ? undefined : 0,
     services: {
       bell: { ...bell, ring: (topic) => (rung.push(topic), bell.ring(topic)) },
       events: noEvents,

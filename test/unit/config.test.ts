@@ -46,6 +46,7 @@ describe("settings", () => {
       apiRequestsPerMinute: 6000,
       apiOrigins: undefined,
       simulatorLog: undefined,
+      apiJit: "on",
       mediaPrivateHosts: [],
       webhookPrivateHosts: [],
       logLevel: "info",

@@ -2,9 +2,9 @@
 
 import type pg from "pg";
 import { decodeCursor, encodeCursor, type Place, type Position } from "./cursor.ts";
-import { currentSnapshot, type EventRow, readBetween } from "./read.ts";
+import { currentSnapshot, type EventRow, isKept, readBetween } from "./read.ts";
 import type { Batch, Tailer } from "./tailer.ts";
-import type { EventLog, FollowOptions, LoggedEvent } from "./types.ts";
+import { CursorExpiredError, type EventLog, type FollowOptions, type LoggedEvent } from "./types.ts";
 
 const PAGE = 500;
 
@@ -47,8 +47,13 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     }
   }
 
+  const mustBeKept = async ({ seen }: Position) => {
+    if (!(await isKept(pool, seen))) throw new CursorExpiredError("'after' is older than the events that are kept, and what has happened in between cannot be told any more. Leave 'after' out, and read anew what you keep a copy of.");
+  };
+
   async function* everything({ workspaceId, after, signal }: FollowOptions): AsyncGenerator<LoggedEvent> {
     const position = after === undefined ? undefined : decodeCursor(after, generation);
+    if (position) await mustBeKept(position);
     const inbox = createInbox();
     // Listening first, reading the past second: what commits in between is in the batches that wait by then.
     const { from, stop } = await tailer.listen(inbox.put);
@@ -58,6 +63,8 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     try {
       if (position?.within) yield* replay(workspaceId, position.seen, position.within.until, position.within);
       if (position) yield* replay(workspaceId, position.within?.until ?? position.seen, from, undefined);
+      // Afterwards as well: they may be dropped while they are read.
+      if (position) await mustBeKept(position);
       yield* live(workspaceId, inbox);
     } finally {
       stop();

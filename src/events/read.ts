@@ -73,3 +73,9 @@ export async function currentSnapshot(pool: Queryable): Promise<string> {
   if (rows[0] === undefined) throw new Error("Postgres gave no snapshot");
   return rows[0].snapshot;
 }
+
+/** Whether all that has happened since `seen` is still there. */
+export async function isKept(pool: Queryable, seen: string): Promise<boolean> {
+  const { rows } = await pool.query<{ kept: boolean }>("SELECT coalesce(events_dropped_to < pg_snapshot_xmin($1::pg_snapshot), true) AS kept FROM installation", [seen]);
+  return rows[0]?.kept ?? false;
+}

@@ -47,3 +47,8 @@ export interface EventLog {
 export class CursorError extends Error {
   override name = "CursorError";
 }
+
+/** `after` is older than the events that are kept: what has happened in between cannot be told any more. */
+export class CursorExpiredError extends CursorError {
+  override name = "CursorExpiredError";
+}

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { GraphQLError, type GraphQLErrorOptions } from "graphql";
 import type { Logger } from "../lib/logger.ts";
-import { CursorError } from "../events/types.ts";
+import { CursorError, CursorExpiredError } from "../events/types.ts";
 
-export type ErrorCode = "UNAUTHENTICATED" | "FORBIDDEN" | "BAD_USER_INPUT" | "RATE_LIMITED" | "QUERY_TOO_COMPLEX" | "INTERNAL_SERVER_ERROR";
+export type ErrorCode = "UNAUTHENTICATED" | "FORBIDDEN" | "BAD_USER_INPUT" | "RATE_LIMITED" | "QUERY_TOO_COMPLEX" | "CURSOR_EXPIRED" | "INTERNAL_SERVER_ERROR";
 
 /** An error that clients tell from others by its code. */
 const coded = (code: ErrorCode, message: string, status: number): GraphQLError =>
@@ -34,6 +34,7 @@ const STABLE_CODES: readonly unknown[] = [
   "BAD_USER_INPUT",
   "RATE_LIMITED",
   "QUERY_TOO_COMPLEX",
+  "CURSOR_EXPIRED",
   "INTERNAL_SERVER_ERROR",
 ] satisfies ErrorCode[];
 
@@ -70,7 +71,10 @@ export function createErrorMask(logger: Logger): (error: unknown) => GraphQLErro
   return (error) => {
     const cause = thrown(error);
     if (cause instanceof GraphQLError) return withStableCode(error instanceof GraphQLError ? error : cause);
-    if (cause instanceof CursorError) return new GraphQLError(cause.message, { ...place(error), extensions: { code: "BAD_USER_INPUT" } });
+    if (cause instanceof CursorError) {
+      const code: ErrorCode = cause instanceof CursorExpiredError ? "CURSOR_EXPIRED" : "BAD_USER_INPUT";
+      return new GraphQLError(cause.message, { ...place(error), extensions: { code } });
+    }
     const id = randomUUID();
     logger.error({ errorId: id, err: cause }, "a request failed unexpectedly");
     return new GraphQLError(`Something went wrong in the server, not in your request. Its log has the reason under ${id}.`, {

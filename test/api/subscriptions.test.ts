@@ -134,6 +134,18 @@ describe.each(["graphql-ws", "server-sent events"])("a subscription over %s", (k
     const { value } = await subscribe(EVENTS, { after: "nonsense" }).next();
     expect(value.errors[0].extensions.code).toBe("BAD_USER_INPUT");
   });
+
+  test("refuses one from before what is kept, by a code of its own", async () => {
+    const { pool } = server.database;
+    const { data } = await server.query("{ eventCursor }");
+    await pool.query("UPDATE installation SET events_dropped_to = pg_current_xact_id()");
+    try {
+      const { value } = await server.webSocket().iterate<Loose>({ query: EVENTS, variables: { after: data.eventCursor } }).next();
+      expect(value.errors[0]).toMatchObject({ message: expect.stringContaining("older than the events that are kept"), extensions: { code: "CURSOR_EXPIRED" } });
+    } finally {
+      await pool.query("UPDATE installation SET events_dropped_to = NULL");
+    }
+  });
 });
 
 describe("the token of a subscription", () => {

@@ -4,12 +4,12 @@ import { createBell } from "../../src/events/bell.ts";
 import { encodeCursor } from "../../src/events/cursor.ts";
 import { createEventLog } from "../../src/events/log.ts";
 import { createTailer, type Tailer } from "../../src/events/tailer.ts";
-import { CursorError, type EventLog, type LoggedEvent } from "../../src/events/types.ts";
+import { CursorError, CursorExpiredError, type EventLog, type LoggedEvent } from "../../src/events/types.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { seededRandom } from "../../src/lib/random.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
-import { addWorkspace, one, silent } from "../support/factories.ts";
+import { addWorkspace, one, query, silent } from "../support/factories.ts";
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -300,5 +300,61 @@ describe("refuses", () => {
   test("a cursor of a log that was replaced", async () => {
     const refused = first(encodeCursor({ generation: crypto.randomUUID(), seen: snapshot }));
     await expect(refused).rejects.toThrow("'after' is a cursor of an event log that this one has replaced, after a restore say. Leave 'after' out, and read anew what you keep a copy of.");
+  });
+});
+
+describe("events of months that are over can be dropped", () => {
+  /** A month of last year, with an event in it; `after` is a cursor from before it. */
+  async function oldMonth(): Promise<{ after: string; between: string }> {
+    const after = await log.end();
+    await pool.query(`
+      DO $$ BEGIN
+        EXECUTE format('CREATE TABLE IF NOT EXISTS event_batches_2025_03 PARTITION OF event_batches FOR VALUES FROM (%L) TO (%L)', uuid_v7_floor('2025-03-01Z'), uuid_v7_floor('2025-04-01Z'));
+      END $$`);
+    await pool.query("INSERT INTO event_batches (id, workspace_id, type, reasons) VALUES (uuid_v7_floor('2025-03-15Z'), $1, 'FLOW_SENT', '{old}')", [workspaceId]);
+    const between = await log.end();
+    await write(pool, "new");
+    return { after, between };
+  }
+  const dropped = async (before: string) => (await one<{ count: number }>(pool, "SELECT drop_events_before($1) AS count", [before])).count;
+
+  test("a cursor from before them is refused by an error of its own, and later ones go on", async () => {
+    const { after, between } = await oldMonth();
+    expect(await dropped("2025-03-31T23:59:59Z")).toBe(0);
+    const untouched = follow(after);
+    await eventually(() => untouched.seen.length === 2, "all is told");
+    expect(await dropped("2025-04-01T00:00:00Z")).toBe(1);
+    const late = log.follow({ workspaceId, after, wants: () => true, signal: new AbortController().signal }).next();
+    await expect(late).rejects.toBeInstanceOf(CursorExpiredError);
+    await expect(late).rejects.toThrow("'after' is older than the events that are kept");
+    const resumed = follow(between);
+    await eventually(() => resumed.names().includes("new"), "what came later is told");
+  });
+
+  test("one that is dropped while it is read is told of as well", async () => {
+    const { after } = await oldMonth();
+    let turns = 0;
+    const reading = (async () => {
+      for await (const _event of log.follow({ workspaceId, after, wants: () => true, signal: new AbortController().signal })) if (++turns === 1) await dropped("2025-04-01T00:00:00Z");
+    })();
+    await expect(reading).rejects.toBeInstanceOf(CursorExpiredError);
+  });
+
+  test("not before every webhook endpoint has been told of them", async () => {
+    const { after, between } = await oldMonth();
+    const { id } = await one<{ id: string }>(
+      pool,
+      "INSERT INTO webhook_endpoints (workspace_id, url, description, event_types, sealed_secret, position, disabled_at, disabled_reason) VALUES ($1, 'https://example.com', '', '{LEAD}', '', $2, now(), 'OPERATOR') RETURNING id",
+      [workspaceId, after],
+    );
+    await expect(dropped("2026-01-01T00:00:00Z")).rejects.toThrow(`the webhook endpoint ${id} has not been told of all events of event_batches_2025_03`);
+    await pool.query("UPDATE webhook_endpoints SET position = $2 WHERE id = $1", [id, between]);
+    expect(await dropped("2026-01-01T00:00:00Z")).toBe(1);
+  });
+
+  test("of this month nothing is dropped, whatever is asked for", async () => {
+    await write(pool, "kept");
+    await dropped("2100-01-01T00:00:00Z");
+    expect(await query(pool, "SELECT FROM events WHERE workspace_id = $1", [workspaceId])).toHaveLength(1);
   });
 });

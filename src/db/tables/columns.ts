@@ -15,3 +15,5 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, p
 export const createdAt = () => instant("created_at").notNull().default(sql`clock_timestamp()`);
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+
+export const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });

@@ -1,8 +1,6 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, check, customType, index, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
-import { createdAt, instant, primaryKeyId } from "./columns.ts";
-
-const xid8 = customType<{ data: string }>({ dataType: () => "xid8" });
+import { bigint, boolean, check, index, integer, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { createdAt, instant, primaryKeyId, xid8 } from "./columns.ts";
 
 /** One message to one lead, from waiting to settled. Partitioned by month on the key. No foreign keys: the statements that write it
  *  thousands of times a second read what they refer to. `status` is in no index, so that settling stays a HOT update. */

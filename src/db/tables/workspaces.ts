@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, jsonb, pgTable, primaryKey, text, time, uuid } from "drizzle-orm/pg-core";
 import type { Greeting } from "../../messages/greeting.ts";
-import { bytea, createdAt, instant, primaryKeyId, workspaceId } from "./columns.ts";
+import { bytea, createdAt, instant, primaryKeyId, workspaceId, xid8 } from "./columns.ts";
 
 export const workspaces = pgTable("workspaces", {
   id: primaryKeyId(),
@@ -113,4 +113,6 @@ export const installation = pgTable("installation", {
   logGeneration: uuid("log_generation").notNull().default(sql`gen_random_uuid()`),
   /** The key that names are hashed with, sealed with RENTAK_ENCRYPTION_KEY: where it does not open, that is another one than this database was sealed with. */
   sealedNameKey: bytea("sealed_name_key"),
+  /** The newest transaction whose events are no longer kept: a cursor from before it leads into a gap. Null while all are kept. */
+  eventsDroppedTo: xid8("events_dropped_to"),
 });

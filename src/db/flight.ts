@@ -14,6 +14,9 @@ type Connection = {
   execute(portal: { portal?: string }): void;
 };
 
+type Answered = (error: Error | null, result: pg.QueryResult) => void;
+type Statement = { readonly text: string; readonly name?: string; readonly values?: readonly unknown[]; readonly callback?: Answered };
+
 // Of pg's own class, these are what takes part in the conversation; its types know the constructor alone. Tests hold what is built on them.
 type Conversing = {
   prepare(connection: unknown): void;
@@ -22,18 +25,21 @@ type Conversing = {
 };
 const Query = pg.Query as unknown as new (config: object) => Conversing;
 
-class Flight extends Query {
-  readonly #workspaceId: string;
+/** A statement in its workspace's scope. `statement` is what it was made of. */
+export class Flight extends Query {
+  readonly workspaceId: string;
+  readonly statement: Statement;
   #isScoped = false;
 
-  constructor(workspaceId: string, config: object) {
-    super({ ...config, queryMode: "extended" });
-    this.#workspaceId = workspaceId;
+  constructor(workspaceId: string, statement: Statement) {
+    super({ ...statement, queryMode: "extended" });
+    this.workspaceId = workspaceId;
+    this.statement = statement;
   }
 
   override prepare(connection: Connection): void {
     connection.parse({ text: SCOPE, name: "" });
-    connection.bind({ statement: "", values: [this.#workspaceId] });
+    connection.bind({ statement: "", values: [this.workspaceId] });
     connection.execute({});
     super.prepare(connection);
   }
@@ -49,7 +55,6 @@ class Flight extends Query {
   }
 }
 
-type Statement = { readonly text: string; readonly name?: string; readonly values?: readonly unknown[] };
 
 /** Takes the place of a connection, for reads. Each statement goes by whichever connection is free. */
 export class Flights {
@@ -67,7 +72,7 @@ export class Flights {
     let broken = true;
     try {
       const result = await new Promise<pg.QueryResult>((resolve, reject) => {
-        const callback = (error: Error | null, done: pg.QueryResult) => (error ? reject(error) : resolve(done));
+        const callback: Answered = (error, done) => (error ? reject(error) : resolve(done));
         client.query(new Flight(this.#workspaceId, { ...statement, values: values ?? statement.values ?? [], callback }) as never);
       });
       broken = false;

@@ -3,6 +3,7 @@
 
 import type pg from "pg";
 import type { Timer } from "../../src/lib/clock.ts";
+import { Flight } from "../../src/db/flight.ts";
 import type { Random } from "../../src/lib/random.ts";
 import type { SimulatedDatabase, Statement } from "./database.ts";
 import type { Process, World } from "./world.ts";
@@ -138,6 +139,20 @@ export function createServer(world: World, database: SimulatedDatabase, rewrite:
     });
     const statementOf = (config: string | Statement, values?: readonly unknown[]): Statement =>
       typeof config === "string" ? { text: config, values } : { ...config, values: config.values ?? values };
+    /** Its scope goes by statements of its own: what is lost on the way is then the one or the other. */
+    const fly = async (session: Session, { workspaceId, statement: { callback, ...statement } }: Flight) => {
+      const say = (text: string) => send(session, { text }, latency);
+      try {
+        await say(`BEGIN; SET LOCAL ROLE rentak_api; SET LOCAL app.workspace_id = '${workspaceId}'`);
+        // Prepared, it would be kept under its name with the role that it was first asked by.
+        const { name: _name, ...unnamed } = statement;
+        const result = await send(session, unnamed, latency);
+        await say("COMMIT");
+        callback?.(null, result);
+      } catch (error) {
+        callback?.(error as Error, undefined as never);
+      }
+    };
     const pool = {
       async query(config: string | Statement, values?: readonly unknown[]) {
         const session = open();
@@ -149,8 +164,9 @@ export function createServer(world: World, database: SimulatedDatabase, rewrite:
         const session = open();
         let last: Promise<unknown> = Promise.resolve();
         return {
-          query(config: string | Statement, values?: readonly unknown[]) {
-            const result = last.then(() => send(session, statementOf(config, values), latency));
+          query(config: string | Statement | Flight, values?: readonly unknown[]) {
+            const begun = (): Promise<unknown> => (config instanceof Flight ? fly(session, config) : send(session, statementOf(config, values), latency));
+            const result = last.then(begun);
             last = result.catch(() => {});
             return result;
           },

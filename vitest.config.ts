@@ -7,7 +7,7 @@ import { LongestFirst } from "./test/support/longest-first.ts";
 const shared = { isolate: false };
 
 // What waits for a Postgres.
-const system = { globalSetup: "test/support/global-setup.ts", testTimeout: 30_000, hookTimeout: 60_000 };
+const system = { globalSetup: "test/support/global-setup.ts", testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   // The one that Node loads: Vite would take the package's second build, and a schema of the one is no schema to the other.

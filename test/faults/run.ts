@@ -47,6 +47,8 @@ export type Situation = {
   untilSent(share: number): Promise<void>;
   /** Adds so many flows; from now on, shares are of these and of what is left. */
   addWork(flows: number): Promise<void>;
+  /** Sees to it that the work does not run out before the next fault, however slowly nodes come back: shares stay those of the work that there was. */
+  keepAtWork(): Promise<void>;
   /** Lets `act` happen to these nodes, and notes which flows it may have cost their outcome. */
   strike(what: string, nodes: readonly ClusterNode[], act: () => unknown): Promise<void>;
   /** Notes a fault that must cost no outcome at all. */
@@ -100,14 +102,20 @@ export const isClean = (verdict: Verdict) => Object.values(verdict).every((broke
 function createSituation(cluster: Cluster, workload: Workload, faults: Fault[], scale: Scale, seed: string): Situation {
   let before = 0;
   let total = 0;
+  let extra = 0;
   return {
     cluster,
     scale,
     random: seededRandom(seed),
     untilSent: (share) => cluster.wire.until(before + share * (total - before)),
     async addWork(flows) {
-      total += await workload.add(flows);
+      total += extra + (await workload.add(flows));
+      extra = 0;
       before = cluster.wire.lines.length;
+    },
+    async keepAtWork() {
+      const left = total + extra - cluster.wire.lines.length;
+      if (left < scale.flows / 3) extra += await workload.add(scale.flows / 3);
     },
     async strike(what, nodes, act) {
       const ports = nodes.flatMap((node) => node.proxy.backendPorts());

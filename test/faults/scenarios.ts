@@ -57,10 +57,11 @@ const POINTS: Readonly<Record<string, Point>> = {
 /** Each point `scale.faults` times. */
 export const killsAtPoints: Scenario = {
   name: "kill -9 at each named point",
-  async play({ cluster, scale, untilSent, strike }) {
+  async play({ cluster, scale, untilSent, keepAtWork, strike }) {
     const kills = Array.from({ length: scale.faults }, () => Object.entries(POINTS)).flat();
     for (const [index, [name, point]] of kills.entries()) {
       await untilSent(shareAt(index, kills.length));
+      await keepAtWork();
       const victim = await reached(cluster, point);
       await strike(`kill -9 ${name}`, [victim.node], async () => {
         const ended = victim.node.end("SIGKILL");

@@ -12,5 +12,7 @@ curl --no-buffer --silent --show-error --fail-with-body "${1:-http://127.0.0.1:4
     case $line in
       # The lines between are the event's name, and what keeps the connection open.
       'data: {'*) printf '%s\n' "${line#data: }" ;;
+      # Refused: the reason is all that came.
+      '{'*) printf '%s\n' "$line" >&2 ;;
     esac
   done

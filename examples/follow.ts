@@ -2,39 +2,16 @@
 // has come: stopped and started again, it is first told what has happened meanwhile. Ctrl-C stops it.
 
 import { readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "graphql-ws";
-import { FollowSentDocument, type FollowSentSubscription, type FollowSentSubscriptionVariables, WhoAmIDocument, type TypedDocumentString } from "../schema/client/graphql.ts";
+import { FollowSentDocument, type FollowSentSubscription, type FollowSentSubscriptionVariables, WhoAmIDocument } from "../schema/client/graphql.ts";
+import { ask, fail, readToken, SERVER_URL } from "./local-server.ts";
 
-const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
 const [cursorFile = "follow.cursor"] = process.argv.slice(2);
-const url = `http://${HOST}:${PORT}/graphql`;
 
 const RETRY_MS = 1000;
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
-
-async function readToken(): Promise<string> {
-  const file = join(RENTAK_DATA_DIR, "admin-token");
-  return (RENTAK_ADMIN_TOKEN ?? (await readFile(file, "utf8").catch(() => fail(`No token in ${file}: start the server first, with \`npm start\`.`)))).trim();
-}
-
 const authorization = `Bearer ${await readToken()}`;
-
-/** A query or mutation over HTTP. Its variables and its answer have the types of the operation. */
-async function ask<T, V>(document: TypedDocumentString<T, V>, variables: V): Promise<T> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { authorization, "content-type": "application/json" },
-    body: JSON.stringify({ query: document, variables }),
-  }).catch(() => fail(`Nothing answers at ${url}: start the server first, with \`npm start\`.`));
-  const { data, errors } = (await response.json()) as { data: T; errors?: readonly { readonly message: string }[] };
-  return errors?.[0] ? fail(errors[0].message) : data;
-}
 
 /** In one step: a file that was half written when the power went would begin with what happens then, and the gap would not be seen. */
 async function remember(cursor: string): Promise<void> {
@@ -59,14 +36,23 @@ async function follow(after: string | undefined): Promise<void> {
   }
 }
 
-const { viewer, eventCursor } = await ask(WhoAmIDocument, {});
+/** The server closes a connection so whose token is not good, or is good no more: then trying again does not help. */
+const UNAUTHORIZED = 4401;
+
+function reconsider(error: unknown): void {
+  const { code, reason } = error as { readonly code?: number; readonly reason?: string };
+  if (code === UNAUTHORIZED) fail(reason ?? "The token is not good.");
+  console.error("The connection broke; trying again.");
+}
+
+const { viewer, eventCursor } = await ask(authorization, WhoAmIDocument, {});
 const remembered = () => readFile(cursorFile, "utf8").catch(() => undefined);
 // The first time from now on; and that is remembered as well: whatever happens before the first event is worked in, none is missed.
 if ((await remembered()) === undefined) await remember(eventCursor);
 console.error(`Following what ${viewer.workspace.name} sends.`);
 // Without its own retries: they would begin where this one began, and each is to begin where the last one ended.
-const client = createClient({ url: url.replace(/^http/, "ws"), connectionParams: { Authorization: authorization }, retryAttempts: 0, on: { connected: () => console.error("Listening.") } });
+const client = createClient({ url: `${SERVER_URL.replace(/^http/, "ws")}/graphql`, connectionParams: { Authorization: authorization }, retryAttempts: 0, on: { connected: () => console.error("Listening.") } });
 for (;;) {
-  await follow(await remembered()).catch(() => console.error("The connection broke; trying again."));
+  await follow(await remembered()).catch(reconsider);
   await delay(RETRY_MS);
 }

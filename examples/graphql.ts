@@ -1,18 +1,11 @@
 // `npm run graphql -- '<query, mutation or subscription>' ['<variables as JSON>']`: asks the server that runs on this machine. A subscription prints
 // each event on a line of its own, until Ctrl-C.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { createClient } from "graphql-ws";
 import { getOperationAST, GraphQLError, parse } from "graphql";
+import { fail, notThere, readToken, SERVER_URL } from "./local-server.ts";
 
 const [query, variablesText = "{}"] = process.argv.slice(2);
-const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
-
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
 
 function operationOf(text: string): string | undefined {
   try {
@@ -31,17 +24,12 @@ function parseVariables(text: string): Record<string, unknown> {
   }
 }
 
-async function adminToken(): Promise<string> {
-  const file = join(RENTAK_DATA_DIR, "admin-token");
-  return (RENTAK_ADMIN_TOKEN ?? (await readFile(file, "utf8").catch(() => fail(`No token in ${file}: start the server first, with \`npm start\`.`)))).trim();
-}
-
 async function ask(url: string, authorization: string, variables: unknown): Promise<void> {
   const response = await fetch(url, {
     method: "POST",
     headers: { authorization, "content-type": "application/json" },
     body: JSON.stringify({ query, variables }),
-  }).catch(() => fail(`Nothing answers at ${url}: start the server first, with \`npm start\`.`));
+  }).catch(() => notThere(url));
   const answer = (await response.json()) as { errors?: unknown };
   console.log(JSON.stringify(answer, null, 2));
   if (answer.errors) process.exitCode = 1;
@@ -63,7 +51,7 @@ async function listen(url: string, authorization: string, variables: Record<stri
 }
 
 if (query === undefined) fail("Usage: npm run graphql -- '{ viewer { workspace { name } } }'");
-const authorization = `Bearer ${await adminToken()}`;
-const url = `http://${HOST}:${PORT}/graphql`;
+const authorization = `Bearer ${await readToken()}`;
+const url = `${SERVER_URL}/graphql`;
 const run = operationOf(query) === "subscription" ? listen : ask;
 await run(url, authorization, parseVariables(variablesText));

@@ -1,30 +1,29 @@
 // `npm run import -- leads.csv`: streams a CSV file of any size to the server, shows how far it has come, and says what became of it. Ctrl-C cancels the import.
 
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { Listr } from "listr2";
 import { CancelLeadImportDocument } from "../schema/client/graphql.ts";
-
-const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
+import { fail, readToken, SERVER_URL } from "./local-server.ts";
 
 const USAGE = `Usage: npm run import -- FILE [options]
   --trigger WORD           for rows that name none; can be given several times
   --consent-source TEXT    where these people agreed, for rows that do not say, with
   --consent-at TIME        when: 2026-10-01, or 2026-10-01T09:30:00+08:00
-  --url URL                the server; http://${HOST}:${PORT} by default
+  --url URL                the server; ${SERVER_URL} by default
   --token TOKEN            the leads go into its workspace; the admin token of this machine's server by default`;
 
 const OPTIONS = {
   trigger: { type: "string", multiple: true },
   "consent-source": { type: "string" },
   "consent-at": { type: "string" },
-  url: { type: "string", default: `http://${HOST}:${PORT}` },
+  url: { type: "string", default: SERVER_URL },
   token: { type: "string" },
 } as const;
 
@@ -46,11 +45,6 @@ type State = {
   readonly errors?: readonly { readonly message: string }[];
 };
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
-
 function readArguments() {
   try {
     const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
@@ -61,14 +55,9 @@ function readArguments() {
   }
 }
 
-async function readToken(): Promise<string> {
-  const file = join(RENTAK_DATA_DIR, "admin-token");
-  return (RENTAK_ADMIN_TOKEN ?? (await readFile(file, "utf8").catch(() => fail(`No token in ${file}: start the server first, with \`npm start\`, or give one with --token.`)))).trim();
-}
-
 const options = readArguments();
 const { file, url } = options;
-const authorization = `Bearer ${options.token ?? (await readToken())}`;
+const authorization = `Bearer ${options.token ?? (await readToken(", or give one with --token"))}`;
 const { size } = await stat(file).catch(() => fail(`There is no file ${file}.`));
 
 function addressOf(): string {

@@ -1,8 +1,6 @@
 // `npm run pair`: makes a WhatsApp device and draws the QR code that links it to a phone. `npm run pair -- --phone +60123456789` asks for a code to be typed
 // on that phone instead; `--device Device:…` pairs one that is there already; `--name` names a new one.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createClient } from "graphql-ws";
 import { renderUnicodeCompact } from "uqr";
@@ -12,18 +10,12 @@ import {
   type DevicePairingSubscription,
   DeviceToPairDocument,
   PairDeviceDocument,
-  type TypedDocumentString,
 } from "../schema/client/graphql.ts";
+import { ask, fail, readToken, SERVER_URL } from "./local-server.ts";
 
-const { HOST = "127.0.0.1", PORT = "4000", RENTAK_DATA_DIR = ".rentak", RENTAK_ADMIN_TOKEN } = process.env;
-const url = `http://${HOST}:${PORT}/graphql`;
+const url = `${SERVER_URL}/graphql`;
 
 type Pairing = DevicePairingSubscription["devicePairing"];
-
-function fail(message: string): never {
-  console.error(message);
-  process.exit(1);
-}
 
 function readArguments() {
   try {
@@ -33,31 +25,18 @@ function readArguments() {
   }
 }
 
-async function readToken(): Promise<string> {
-  const file = join(RENTAK_DATA_DIR, "admin-token");
-  return (RENTAK_ADMIN_TOKEN ?? (await readFile(file, "utf8").catch(() => fail(`No token in ${file}: start the server first, with \`npm start\`.`)))).trim();
-}
-
 const authorization = `Bearer ${await readToken()}`;
-
-async function ask<T, V>(query: TypedDocumentString<T, V>, variables: V): Promise<T> {
-  const response = await fetch(url, { method: "POST", headers: { authorization, "content-type": "application/json" }, body: JSON.stringify({ query, variables }) }).catch(() =>
-    fail(`Nothing answers at ${url}: start the server first, with \`npm start\`.`),
-  );
-  const { data, errors } = (await response.json()) as { data: T; errors?: readonly { message: string }[] };
-  return errors?.[0] ? fail(errors[0].message) : data;
-}
 
 const refuse = (errors: readonly { readonly message: string }[]) => errors[0] && fail(errors[0].message);
 
 async function makeDevice(name: string): Promise<string> {
-  const { createDevice } = await ask(CreateDeviceDocument, { input: { name, transport: "WHATSAPP" } });
+  const { createDevice } = await ask(authorization, CreateDeviceDocument, { input: { name, transport: "WHATSAPP" } });
   refuse(createDevice.userErrors);
   return createDevice.device?.id ?? fail("The server made no device.");
 }
 
 async function requestPairing(id: string, phone: string | undefined): Promise<void> {
-  const { pairDevice } = await ask(PairDeviceDocument, { id, phone: phone ?? null });
+  const { pairDevice } = await ask(authorization, PairDeviceDocument, { id, phone: phone ?? null });
   refuse(pairDevice.userErrors);
 }
 
@@ -88,7 +67,7 @@ async function follow(deviceId: string, onListening: () => Promise<void>): Promi
 const { name, phone, device } = readArguments();
 const id = device ?? (await makeDevice(name));
 const ended = await follow(id, () => requestPairing(id, phone));
-const { device: paired } = await ask(DeviceToPairDocument, { id });
+const { device: paired } = await ask(authorization, DeviceToPairDocument, { id });
 if (ended !== "ONLINE") fail(paired?.statusReason ?? `The device is ${ended}.`);
 console.log(`${paired?.name} is linked. Its id is ${id}.`);
 process.exit(0);

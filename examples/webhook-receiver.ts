@@ -3,14 +3,12 @@
 import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import { fail } from "./local-server.ts";
 
-const { WEBHOOK_SECRET, WEBHOOK_PORT = "4100" } = process.env;
+const { WEBHOOK_SECRET, WEBHOOK_PORT = "4200" } = process.env;
 
-if (!WEBHOOK_SECRET) {
-  console.error("Set WEBHOOK_SECRET to the secret that createWebhookEndpoint answered with.");
-  process.exit(1);
-}
-const webhook = new Webhook(WEBHOOK_SECRET);
+if (!/^whsec_[A-Za-z0-9+/]+=*$/.test(WEBHOOK_SECRET ?? "")) fail("Set WEBHOOK_SECRET to the secret that createWebhookEndpoint answered with: it begins with whsec_.");
+const webhook = new Webhook(WEBHOOK_SECRET ?? "");
 
 /** Of messages that were worked in: one can come twice. A real receiver keeps them in its database, in the transaction that does the work. */
 const seen = new Set<string>();
@@ -41,6 +39,7 @@ const server = createServer((request, response) => {
     () => response.writeHead(500).end(), // and it is sent again
   );
 });
+server.on("error", ({ message }) => fail(`It cannot listen: ${message}. Set WEBHOOK_PORT to another port.`));
 server.listen(Number(WEBHOOK_PORT), "127.0.0.1", () => {
   const address = server.address();
   console.error(`Receiving at http://127.0.0.1:${typeof address === "object" ? address?.port : address}/`);

@@ -2,7 +2,9 @@ export const FLOW_EVENT_TYPES = ["FLOW_ACTIVATED", "FLOW_SENT", "FLOW_DELIVERED"
 
 export type FlowEventType = (typeof FLOW_EVENT_TYPES)[number];
 
-export type EventType = FlowEventType | "DEVICE_STATUS" | "REPLY" | "ENROLLMENT" | "LEAD" | "ALERT";
+export const EVENT_TYPES = [...FLOW_EVENT_TYPES, "DEVICE_STATUS", "REPLY", "ENROLLMENT", "LEAD", "ALERT"] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
 
 /** One row of the event log, as a subscriber gets it. */
 export type LoggedEvent = {

@@ -3,6 +3,7 @@ import { DeviceRef, DeviceStatusEnum } from "../devices/refs.ts";
 import type { DeviceStatus } from "../devices/service.ts";
 import { FLOW_EVENT_TYPES, type FlowEventType, type LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
+import { followEvents } from "../graphql/follow-events.ts";
 import type { ApiContext } from "../graphql/context.ts";
 import { describedEnum } from "../graphql/described-enum.ts";
 import { SequenceRef } from "../sequences/refs.ts";
@@ -50,18 +51,8 @@ type FlowEventArgs = { readonly after?: string | null | undefined; readonly sequ
 const isFlowEvent = (event: LoggedEvent): event is FlowEvent => event.flowId !== null;
 const isDeviceEvent = (event: LoggedEvent): event is DeviceEvent => event.type === "DEVICE_STATUS" && event.deviceId !== null;
 
-/** The log gives only what `wants` lets through. */
-function follow<Event extends LoggedEvent>(
-  context: ApiContext,
-  after: string | null | undefined,
-  wants: (event: LoggedEvent) => event is Event,
-) {
-  const { events, access, signal } = context;
-  return events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants, signal }) as AsyncIterableIterator<Event>;
-}
-
 const followFlows = (context: ApiContext, types: readonly FlowEventType[], { after, sequenceId, campaignId, deviceId }: FlowEventArgs) =>
-  follow(
+  followEvents(
     context,
     after,
     (event): event is FlowEvent =>
@@ -106,7 +97,7 @@ builder.subscriptionFields((t) => {
       description: "Every change of a device's status.",
       args: { after: t.arg({ type: "Cursor" }), deviceId: t.arg.globalID({ for: DeviceRef, description: "Only of this device." }) },
       subscribe: (_root, { after, deviceId }, context) =>
-        follow(context, after, (event): event is DeviceEvent => isDeviceEvent(event) && (!deviceId || event.deviceId === deviceId.id)),
+        followEvents(context, after, (event): event is DeviceEvent => isDeviceEvent(event) && (!deviceId || event.deviceId === deviceId.id)),
       resolve: (event) => event,
     }),
   };

@@ -15,17 +15,15 @@ export function useCompiledQueries({ after }: { readonly after: number }): Plugi
         const known = seen.get(args.document) ?? { times: 0, query: compilable(args) };
         seen.set(args.document, known);
         // Wrong variables are told of by graphql-js.
-        return known.query !== undefined && known.times++ >= after && !("errors" in coerced(args, known.query));
+        return known.query !== undefined && known.times++ >= after && areVariablesRight(args, known.query);
       },
     },
   );
   return plugin as unknown as Plugin;
 }
 
-const coerced = ({ schema, variableValues }: ExecutionArgs, { variableDefinitions = [] }: OperationDefinitionNode) => {
-  const values = getVariableValues(schema, variableDefinitions, variableValues ?? {});
-  return values.errors ? { errors: values.errors } : {};
-};
+const areVariablesRight = ({ schema, variableValues }: ExecutionArgs, { variableDefinitions = [] }: OperationDefinitionNode): boolean =>
+  getVariableValues(schema, variableDefinitions, variableValues ?? {}).errors === undefined;
 
 /** The query of a document, where it is its only operation. The plugin keeps one function for a document, whichever of its operations is asked for; mutations are
  *  not worth it, and subscriptions are shown in a way of our own. */

@@ -1,5 +1,6 @@
 import type { LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
+import { followEvents } from "../graphql/follow-events.ts";
 import { LeadRef } from "./refs.ts";
 
 type LeadEvent = LoggedEvent & { readonly type: "LEAD"; readonly leadId: string };
@@ -21,8 +22,7 @@ builder.subscriptionField("leadEvents", (t) =>
     type: LeadEventObject,
     description: "Every opt-out and opt-in, whoever wrote it down: the API, a stop word, an import, SQL.",
     args: { after: t.arg({ type: "Cursor" }) },
-    subscribe: (_root, { after }, { events, access, signal }) =>
-      events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants: isLeadEvent, signal }) as AsyncIterableIterator<LeadEvent>,
+    subscribe: (_root, { after }, context) => followEvents(context, after, isLeadEvent),
     resolve: (event) => event,
   }),
 );

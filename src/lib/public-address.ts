@@ -2,7 +2,7 @@
 // the caller's business.
 
 import { lookup, type LookupAddress } from "node:dns";
-import type { LookupFunction } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 
 export class PrivateAddressError extends Error {
@@ -25,3 +25,12 @@ export const lookupPublic: LookupFunction = (hostname, options, callback) => {
     return first ? callback(null, first.address, first.family) : callback(new Error(`${hostname} has no address`), []);
   });
 };
+
+/** Whether the URL itself names an address that is not public: no name is looked up where there is none. URL has made 127.0.0.1 of 0x7f.1 and 2130706433 by now. */
+export function isPrivateLiteral({ hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return isIP(address) > 0 && !isPublicAddress(address);
+}
+
+/** Whether a URL is of one of these servers, each written host:port. */
+export const isOfHosts = ({ protocol, hostname, port }: URL, hosts: readonly string[]): boolean => hosts.includes(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`);

@@ -2,11 +2,10 @@
 
 import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP } from "node:net";
 import { SECOND_MS } from "../lib/clock.ts";
 import { createPlaces } from "../lib/places.ts";
 import { MAX_MEDIA_BYTES } from "./kinds.ts";
-import { isPublicAddress, lookupPublic, PrivateAddressError } from "../lib/public-address.ts";
+import { isOfHosts, isPrivateLiteral, lookupPublic, PrivateAddressError } from "../lib/public-address.ts";
 
 export type Fetched = { readonly ok: true; readonly bytes: Buffer; readonly fileName: string } | { readonly ok: false; readonly problem: string };
 
@@ -26,13 +25,12 @@ const AT_ONCE = 4;
 
 export function createFetchMedia({ privateHosts, timeoutMs = TIMEOUT_MS }: FetchMediaOptions): FetchMedia {
   const places = createPlaces<() => void>(AT_ONCE, (enter) => enter());
-  const mayBePrivate = (url: URL) => privateHosts.includes(hostAndPort(url));
 
   const followed = async (text: string, signal: AbortSignal): Promise<Fetched> => {
     let url = parse(text);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       if (url === undefined) return failed("Only http and https addresses can be fetched, without a user name, such as https://example.com/picture.jpg.");
-      const isOwn = mayBePrivate(url);
+      const isOwn = isOfHosts(url, privateHosts);
       if (!isOwn && isPrivateLiteral(url)) return failed(PRIVATE);
       const response = await get(url, isOwn, signal);
       const { statusCode = 0, headers } = response;
@@ -73,14 +71,6 @@ function parse(text: string, base?: URL): URL | undefined {
   if (!URL.canParse(text, base)) return undefined;
   const url = new URL(text, base);
   return ["http:", "https:"].includes(url.protocol) && url.username === "" && url.password === "" ? url : undefined;
-}
-
-const hostAndPort = ({ protocol, hostname, port }: URL) => `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
-
-/** No name is looked up where there is none. URL has made 127.0.0.1 of 0x7f.1 and 2130706433 by now. */
-function isPrivateLiteral({ hostname }: URL): boolean {
-  const address = hostname.replace(/^\[|\]$/g, "");
-  return isIP(address) > 0 && !isPublicAddress(address);
 }
 
 function get(url: URL, isOwn: boolean, signal: AbortSignal): Promise<IncomingMessage> {

@@ -1,6 +1,7 @@
 import { DeviceRef } from "../devices/refs.ts";
 import type { LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
+import { followEvents } from "../graphql/follow-events.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { LeadRef } from "../leads/refs.ts";
 import { repliesById, type Reply } from "./read.ts";
@@ -43,8 +44,7 @@ builder.subscriptionField("replies", (t) =>
     type: ReplyEventObject,
     description: "What people write back, also who is no lead.",
     args: { after: t.arg({ type: "Cursor" }) },
-    subscribe: (_root, { after }, { events, access, signal }) =>
-      events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants: isReplyEvent, signal }) as AsyncIterableIterator<ReplyEvent>,
+    subscribe: (_root, { after }, context) => followEvents(context, after, isReplyEvent),
     resolve: (event) => event,
   }),
 );

@@ -1,5 +1,6 @@
 import type { LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
+import { followEvents } from "../graphql/follow-events.ts";
 import { EnrollmentRef, EnrollmentStatusEnum, SequenceRef } from "./refs.ts";
 import type { EnrollmentStatus } from "./enrollments.ts";
 
@@ -25,9 +26,9 @@ builder.subscriptionField("enrollmentEvents", (t) =>
     type: EnrollmentEventObject,
     description: "Every change of an enrolment's state.",
     args: { after: t.arg({ type: "Cursor" }), sequenceId: t.arg.globalID({ for: SequenceRef, description: "Only of this sequence." }) },
-    subscribe: (_root, { after, sequenceId }, { events, access, signal }) => {
+    subscribe: (_root, { after, sequenceId }, context) => {
       const wants = (event: LoggedEvent): event is EnrollmentEvent => event.type === "ENROLLMENT" && event.enrollmentId !== null && (!sequenceId || event.sequenceId === sequenceId.id);
-      return events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants, signal }) as AsyncIterableIterator<EnrollmentEvent>;
+      return followEvents(context, after, wants);
     },
     resolve: (event) => event,
   }),

@@ -5,7 +5,7 @@ import { type Order, type Page, pageClauses, type Slice, slicePage } from "../db
 import { webhookDeliveries, webhookEndpoints } from "../db/tables/webhooks.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { ok, refused, type Result } from "../lib/errors.ts";
-import { notFound } from "./endpoints.ts";
+import { notFound } from "./input.ts";
 import type { WebhookContent } from "./message.ts";
 
 export type WebhookDelivery = typeof webhookDeliveries.$inferSelect;
@@ -47,6 +47,15 @@ export async function redeliver(db: WorkspaceDb, id: string): Promise<Result<str
     return rows.length === 0 ? refused({ code: "NOT_FOUND", message: "There is no webhook delivery with this id; the list goes back thirty days.", field: ["id"] }) : ok(id);
   });
 }
+
+/** What an endpoint is owed goes on, and what was given up since it has taken nothing. */
+export const oweAgain = (tx: Tx, workspaceId: string, endpointId: string, failingSince: Date | null) =>
+  tx.execute(sql`UPDATE webhook_deliveries SET ${AGAIN} WHERE workspace_id = ${workspaceId} AND endpoint_id = ${endpointId}
+                    AND (settled_at IS NULL OR (outcome = 'FAILED' AND settled_at >= ${failingSince}))`);
+
+/** What an endpoint is owed is left out. */
+export const skipOwed = (tx: Tx, workspaceId: string, endpointId: string) =>
+  tx.execute(sql`UPDATE webhook_deliveries SET settled_at = clock_timestamp(), outcome = 'SKIPPED' WHERE workspace_id = ${workspaceId} AND endpoint_id = ${endpointId} AND settled_at IS NULL`);
 
 export type Redelivered = { readonly endpointId: string; readonly count: number };
 

@@ -7,7 +7,8 @@ import { encodeCursor } from "../events/cursor.ts";
 import type { EventType } from "../events/types.ts";
 import { ok, refused, type Result } from "../lib/errors.ts";
 import type { Sealer } from "../lib/sealing.ts";
-import { type EndpointInput, endpointProblems } from "./input.ts";
+import { oweAgain, skipOwed } from "./deliveries.ts";
+import { type EndpointInput, endpointProblems, notFound } from "./input.ts";
 import { secretPlace } from "./sealed.ts";
 import { newWebhookSecret } from "./signature.ts";
 
@@ -131,14 +132,8 @@ export async function enableEndpoint({ db, webhooks }: EndpointWrites, id: strin
       .for("update");
     if (!endpoint) return refused(notFound(["id"]));
     if (endpoint.disabledAt === null) return ok(id);
-    const own = sql`workspace_id = ${db.id} AND endpoint_id = ${id}`;
-    if (skipMissed) {
-      await tx.execute(sql`UPDATE webhook_deliveries SET settled_at = clock_timestamp(), outcome = 'SKIPPED' WHERE ${own} AND settled_at IS NULL`);
-    } else {
-      // What was given up while nothing was taken is owed again.
-      await tx.execute(sql`UPDATE webhook_deliveries SET settled_at = NULL, outcome = NULL, failures = 0, next_attempt_at = clock_timestamp()
-                            WHERE ${own} AND (settled_at IS NULL OR (outcome = 'FAILED' AND settled_at >= ${endpoint.failingSince}))`);
-    }
+    if (skipMissed) await skipOwed(tx, db.id, id);
+    else await oweAgain(tx, db.id, id, endpoint.failingSince);
     const position = skipMissed ? { position: await currentPosition(tx, webhooks) } : {};
     await tx.update(webhookEndpoints).set({ disabledAt: null, disabledReason: null, failingSince: null, ...position }).where(eq(webhookEndpoints.id, id));
     return ok(id);
@@ -179,5 +174,3 @@ function changed(db: WorkspaceDb, id: string, field: readonly string[], values: 
     return rows.length === 0 ? refused(notFound(field)) : ok(id);
   });
 }
-
-export const notFound = (field: readonly string[]) => ({ code: "NOT_FOUND", message: "There is no webhook endpoint with this id.", field }) as const;

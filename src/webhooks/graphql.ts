@@ -1,18 +1,20 @@
-import { FLOW_EVENT_TYPES, type LoggedEvent } from "../events/types.ts";
+import { EVENT_TYPES, type EventType, type LoggedEvent } from "../events/types.ts";
 import { builder } from "../graphql/builder.ts";
+import { followEvents } from "../graphql/follow-events.ts";
 import { connection, connectionType, pageOf } from "../graphql/connections.ts";
+import { describedEnum } from "../graphql/described-enum.ts";
 import { perRequest } from "../graphql/loaders.ts";
 import { DELIVERY_ORDER, type DeliveryStatus, listDeliveries } from "./deliveries.ts";
 import { listEndpoints, owedTo } from "./endpoints.ts";
 import { TYPE_NAMES, type WebhookAttempt } from "./message.ts";
 import { WebhookDeliveryRef, WebhookEndpointRef } from "./refs.ts";
 
-export const WebhookEventType = builder.enumType("WebhookEventType", {
-  description: "What a webhook endpoint can be told of.",
-  values: Object.fromEntries(
-    ([...FLOW_EVENT_TYPES, "DEVICE_STATUS", "REPLY", "ENROLLMENT", "LEAD", "ALERT"] as const).map((type) => [type, { description: `Posted as ${TYPE_NAMES[type]}.` }]),
-  ) as Record<(typeof FLOW_EVENT_TYPES)[number] | "DEVICE_STATUS" | "REPLY" | "ENROLLMENT" | "LEAD" | "ALERT", { description: string }>,
-});
+export const WebhookEventType = describedEnum(
+  "WebhookEventType",
+  "What a webhook endpoint can be told of.",
+  EVENT_TYPES,
+  Object.fromEntries(EVENT_TYPES.map((type) => [type, `Posted as ${TYPE_NAMES[type]}.`])) as Record<EventType, string>,
+);
 
 const DisabledReason = builder.enumType("WebhookDisabledReason", {
   description: "Why nothing is posted to an endpoint.",
@@ -33,7 +35,7 @@ WebhookEndpointRef.implement({
     eventTypes: t.field({
       type: [WebhookEventType],
       description: "What it is told of.",
-      resolve: ({ eventTypes }) => eventTypes as (typeof WebhookEventType.$inferType)[],
+      resolve: ({ eventTypes }) => eventTypes as EventType[],
     }),
     owed: t.int({ description: "Messages that wait to be taken, up to 1,000; beyond that, events wait in the log.", resolve: ({ id }, _args, context) => owedOf(context).load(id) }),
     failingSince: t.expose("failingSince", { type: "DateTime", nullable: true, description: "Since when it has taken nothing; null while it takes what it gets." }),
@@ -126,8 +128,7 @@ builder.subscriptionField("alerts", (t) =>
     type: AlertObject,
     description: "What somebody has to look at, as it comes up.",
     args: { after: t.arg({ type: "Cursor" }) },
-    subscribe: (_root, { after }, { events, access, signal }) =>
-      events.follow({ workspaceId: access.workspaceId, after: after ?? undefined, wants: isAlert, signal }) as AsyncIterableIterator<AlertEvent>,
+    subscribe: (_root, { after }, context) => followEvents(context, after, isAlert),
     resolve: (event) => event,
   }),
 );

@@ -1,8 +1,7 @@
 // What an endpoint may be given.
 
-import { isIP } from "node:net";
 import { invalid, type UserError } from "../lib/errors.ts";
-import { isPublicAddress } from "../lib/public-address.ts";
+import { isOfHosts, isPrivateLiteral } from "../lib/public-address.ts";
 import type { EventType } from "../events/types.ts";
 
 export type EndpointInput = {
@@ -30,18 +29,12 @@ export function problemOfUrl(text: string, privateHosts: readonly string[]): str
   if (!URL.canParse(text)) return "url must be a whole address, such as https://example.com/webhooks.";
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") return "The address must not hold a user name or a password: that a message is yours is told by its signature.";
-  if (isPrivateHost(url, privateHosts)) return ["http:", "https:"].includes(url.protocol) ? undefined : HTTPS_ONLY;
+  if (isOfHosts(url, privateHosts)) return ["http:", "https:"].includes(url.protocol) ? undefined : HTTPS_ONLY;
   if (url.protocol !== "https:") return HTTPS_ONLY;
   return isPrivateLiteral(url) ? "The address leads into a private network, where nothing is posted to. Name the server in RENTAK_WEBHOOK_PRIVATE_HOSTS if it is your own." : undefined;
 }
 
 const HTTPS_ONLY = "url must begin with https://: what is posted tells of your customers. Without TLS only servers that RENTAK_WEBHOOK_PRIVATE_HOSTS names are posted to.";
 
-export const isPrivateHost = ({ protocol, hostname, port }: URL, privateHosts: readonly string[]): boolean =>
-  privateHosts.includes(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`);
-
-/** URL has made 127.0.0.1 of 0x7f.1 and 2130706433 by now. */
-function isPrivateLiteral({ hostname }: URL): boolean {
-  const address = hostname.replace(/^\[|\]$/g, "");
-  return isIP(address) > 0 && !isPublicAddress(address);
-}
+/** What those answer that name an endpoint that is none of the workspace's. */
+export const notFound = (field: readonly string[]) => ({ code: "NOT_FOUND", message: "There is no webhook endpoint with this id.", field }) as const;

@@ -4,8 +4,8 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { type Clock, SECOND_MS } from "../lib/clock.ts";
-import { lookupPublic, PrivateAddressError } from "../lib/public-address.ts";
-import { isPrivateHost, problemOfUrl } from "./input.ts";
+import { isOfHosts, lookupPublic, PrivateAddressError } from "../lib/public-address.ts";
+import { problemOfUrl } from "./input.ts";
 
 export type Posted = {
   /** Null where there was no answer. */
@@ -20,7 +20,7 @@ export type Posted = {
 /** Never rejects. */
 export interface Poster {
   post(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<Posted>;
-  /** Closes the connections that are kept for what comes next. */
+  /** Ends what is under way, and closes the connections that are kept for what comes next. */
   close(): void;
 }
 
@@ -34,9 +34,10 @@ export function createPoster({ privateHosts, clock, timeoutMs = TIMEOUT_MS }: Po
   // Apart from one another: a connection that is kept was looked at when it was opened, or needed not to be.
   const own = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   const publicOnly = new HttpsAgent({ keepAlive: true });
+  const closing = new AbortController();
 
   const begin = (url: URL, options: { headers: Readonly<Record<string, string>>; signal: AbortSignal }, body: string) => {
-    const isOwn = isPrivateHost(url, privateHosts);
+    const isOwn = isOfHosts(url, privateHosts);
     return new Promise<IncomingMessage>((resolve, reject) => {
       const given = { ...options, method: "POST" };
       const request = !isOwn
@@ -54,17 +55,18 @@ export function createPoster({ privateHosts, clock, timeoutMs = TIMEOUT_MS }: Po
       // Looked at again: the operator's own hosts may be others than when it was made.
       const problem = problemOfUrl(text, privateHosts);
       if (problem !== undefined) return failed(problem);
-      const signal = AbortSignal.timeout(timeoutMs);
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), closing.signal]);
       try {
         const response = await begin(new URL(text), { headers: { ...headers, "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) }, signal }, body);
         discard(response);
         const status = response.statusCode ?? 0;
         return ended({ status, error: problemOfStatus(status), retryAfterMs: secondsOf(response.headers["retry-after"]) * SECOND_MS });
       } catch (error) {
-        return failed(reasonOf(error, signal, timeoutMs));
+        return failed(closing.signal.aborted ? "This server was stopped before the answer came." : reasonOf(error, signal, timeoutMs));
       }
     },
     close() {
+      closing.abort();
       for (const agent of [own.http, own.https, publicOnly]) agent.destroy();
     },
   };

@@ -18,6 +18,8 @@ const INTERVAL_MS = SECOND_MS;
 /** Every endpoint's place in the log is looked at so often, also without any news: those that another process has left behind. */
 const SWEEP_MS = 10 * SECOND_MS;
 
+const STOP_GRACE_MS = 3 * SECOND_MS;
+
 const PRUNE_EVERY_MS = HOUR_MS;
 const KEPT_MS = 30 * DAY_MS;
 const PRUNE_BATCH = 5000;
@@ -39,7 +41,7 @@ export type WebhookSenderOptions = {
 
 export interface WebhookSender {
   start(): void;
-  /** Waits for what is being posted. Safe to call twice. */
+  /** Waits for what is being posted, for a few seconds. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -106,13 +108,16 @@ export function createWebhookSender({ pool, tailer, generation, bell, sealer, pr
     }
   };
   const loop = createLoop({ cycle, intervalMs: INTERVAL_MS, clock, onError });
-  const silences = [bell.listen("webhooks", () => loop.wake())];
+  const silence = bell.listen("webhooks", () => loop.wake());
 
   const stop = async () => {
-    for (const silence of silences) silence();
+    silence();
     await loop.stop();
     stopListening?.();
+    // What a receiver takes long for is posted again by another process, or by the next.
+    const patience = clock.setTimeout(() => poster.close(), STOP_GRACE_MS);
     await deliverer.idle();
+    patience.cancel();
     poster.close();
   };
   let stopped: Promise<void> | undefined;

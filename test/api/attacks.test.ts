@@ -10,10 +10,8 @@ import { newSecret } from "../../src/access/secret.ts";
 import { hasScope, TOKEN_SCOPES, type TokenScope } from "../../src/access/scopes.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer } from "../../src/events/tailer.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { addLeads, one, silent } from "../support/factories.ts";
+import { startEventLog } from "../support/event-log.ts";
+import { addLeads, one } from "../support/factories.ts";
 import { furnish } from "../support/furnish.ts";
 import { INJECTIONS, type InputPlace, inputPlacesOf, NUMBERS, TIMES } from "../support/input-places.ts";
 import { type Ids, operationAt, operationsOf } from "../support/isolation.ts";
@@ -30,9 +28,9 @@ let stopTailer: () => Promise<void>;
 beforeAll(async () => {
   const bell = createBell();
   server = await testServer(async ({ pool }) => {
-    const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    stopTailer = () => tailer.stop();
-    return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    const log = await startEventLog(pool, bell);
+    stopTailer = () => log.tailer.stop();
+    return log;
   });
 });
 afterAll(async () => {
@@ -505,9 +503,9 @@ describe("who is let in", () => {
     const bell = createBell();
     let stop = async () => {};
     const watched = await testServer(async ({ pool }) => {
-      const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-      stop = () => tailer.stop();
-      return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+      const log = await startEventLog(pool, bell);
+      stop = () => log.tailer.stop();
+      return log;
     }, clock);
     const secret = await watched.tokenFor(["READ"]);
     const events = watched.webSocket(secret).iterate({ query: "subscription { leadEvents { cursor } }" });

@@ -4,13 +4,12 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
 import { feedLane } from "../../src/campaigns/feed.ts";
 import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer, type Tailer } from "../../src/events/tailer.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
 import type { Transport } from "../../src/transports/transport.ts";
+import { startEventLog } from "../support/event-log.ts";
 import { campaignCalls, launched } from "../support/campaigns.ts";
 import { eventually } from "../support/eventually.ts";
-import { addDevice, addLeads, one, query, silent } from "../support/factories.ts";
+import { addDevice, addLeads, one, query } from "../support/factories.ts";
 import { startTestNode, type TestNode } from "../support/node.ts";
 import { type Loose, testServer, type TestServer } from "../support/server.ts";
 
@@ -23,9 +22,9 @@ let tailer: Tailer;
 
 beforeEach(async () => {
   server = await testServer(async ({ pool }) => {
-    tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    const { log_generation: generation } = await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation");
-    return { bell, events: createEventLog({ pool, tailer, generation }) };
+    const log = await startEventLog(pool, bell);
+    tailer = log.tailer;
+    return log;
   });
   calls = campaignCalls(server);
 });

@@ -3,11 +3,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
 import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer } from "../../src/events/tailer.ts";
-import { systemClock } from "../../src/lib/clock.ts";
+import { startEventLog } from "../support/event-log.ts";
 import { eventually } from "../support/eventually.ts";
-import { addDevice, addLeads, addWorkspace, one, silent } from "../support/factories.ts";
+import { addDevice, addLeads, addWorkspace } from "../support/factories.ts";
 import { startTestNode, type TestNode } from "../support/node.ts";
 import { entry, sequenceCalls, step } from "../support/sequences.ts";
 import { type Loose, testServer, type TestServer } from "../support/server.ts";
@@ -20,9 +18,9 @@ const bell = createBell();
 
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
-    const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    stopTailer = () => tailer.stop();
-    return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    const log = await startEventLog(pool, bell);
+    stopTailer = () => log.tailer.stop();
+    return log;
   });
   calls = sequenceCalls(server);
   await addDevice(server.database.pool, DEFAULT_WORKSPACE_ID, { hourlyLimit: 100_000, dailyLimit: 100_000 });

@@ -6,10 +6,8 @@ import type { Client } from "graphql-ws";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer } from "../../src/events/tailer.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { one, query, silent } from "../support/factories.ts";
+import { startEventLog } from "../support/event-log.ts";
+import { one, query } from "../support/factories.ts";
 import { furnish } from "../support/furnish.ts";
 import { type Ids, likeness, operationAt, operationsOf, type Place, placesOf } from "../support/isolation.ts";
 import { testServer, type TestServer } from "../support/server.ts";
@@ -28,9 +26,9 @@ let secrets: readonly string[];
 beforeAll(async () => {
   const bell = createBell();
   server = await testServer(async ({ pool }) => {
-    const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    stopTailer = () => tailer.stop();
-    return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    const log = await startEventLog(pool, bell);
+    stopTailer = () => log.tailer.stop();
+    return log;
   });
   pool = server.database.pool;
   [theirs, own] = [await furnish(pool, "CANARY"), await furnish(pool, "Mine")];

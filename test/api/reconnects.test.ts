@@ -1,13 +1,12 @@
 // A subscriber that comes back, to whichever node, goes on where it was: a thousand times, while events are written.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer, type Tailer } from "../../src/events/tailer.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { startEventLog } from "../support/event-log.ts";
 import type { TestDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
-import { addLeads, addWorkspace, one, silent } from "../support/factories.ts";
+import { addLeads, addWorkspace, one } from "../support/factories.ts";
 import { type Loose, testServer, type TestServer } from "../support/server.ts";
 
 const SUBSCRIBERS = 20;
@@ -21,12 +20,11 @@ let leads: string[];
 
 /** A process of its own as far as events go: with its own reader of the log, and a bell that the other does not hear. */
 async function startNode(database?: TestDatabase): Promise<TestServer> {
-  const bell = createBell();
   return testServer(
     async ({ pool }) => {
-      const tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-      tailers.push(tailer);
-      return { bell, events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+      const log = await startEventLog(pool);
+      tailers.push(log.tailer);
+      return log;
     },
     systemClock,
     database && { database },

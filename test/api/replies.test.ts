@@ -1,24 +1,23 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer } from "../../src/events/tailer.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
 import { createBell } from "../../src/events/bell.ts";
-import { systemClock } from "../../src/lib/clock.ts";
 import { recordReplies } from "../../src/replies/record.ts";
-import { addDevice, addLeads, addWorkspace, one, query, silent } from "../support/factories.ts";
+import { startEventLog } from "../support/event-log.ts";
+import { addDevice, addLeads, addWorkspace, one, query } from "../support/factories.ts";
 import { sequenceCalls } from "../support/sequences.ts";
 import { testServer, type Loose, type TestServer } from "../support/server.ts";
 
 const bell = createBell();
-let tailer: ReturnType<typeof createTailer>;
+let tailer: Tailer;
 let server: TestServer;
 let deviceId: string;
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
-    tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    const { log_generation: generation } = await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation");
-    return { events: createEventLog({ pool, tailer, generation }) };
+    const log = await startEventLog(pool, bell);
+    tailer = log.tailer;
+    return { events: log.events };
   });
   deviceId = await addDevice(server.database.pool, DEFAULT_WORKSPACE_ID, { name: "Till" });
 });

@@ -3,11 +3,9 @@
 import { readFileSync } from "node:fs";
 import { buildSchema } from "graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer, type Tailer } from "../../src/events/tailer.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { addWorkspace, one, silent } from "../support/factories.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
+import { startEventLog } from "../support/event-log.ts";
+import { addWorkspace } from "../support/factories.ts";
 import { furnish } from "../support/furnish.ts";
 import { type Ids, operationsOf } from "../support/isolation.ts";
 import { statementsDuring } from "../support/statements.ts";
@@ -24,8 +22,9 @@ let many: { readonly ids: Ids; readonly secret: string };
 
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
-    tailer = createTailer({ pool, bell: createBell(), clock: systemClock, logger: silent });
-    return { events: createEventLog({ pool, tailer, generation: (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation }) };
+    const log = await startEventLog(pool);
+    tailer = log.tailer;
+    return log;
   });
   few = await workspaceWith(1);
   many = await workspaceWith(MANY);

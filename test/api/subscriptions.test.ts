@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CloseCode } from "graphql-ws";
-import pino from "pino";
 import { WebSocket } from "ws";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer } from "../../src/events/tailer.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
 import { createBell } from "../../src/events/bell.ts";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import { enrolLeads } from "../../src/sequences/enrol.ts";
+import { startEventLog } from "../support/event-log.ts";
 import { testServer, type Loose, type TestServer } from "../support/server.ts";
 
 /** Waits last a two-hundredth of what they would. */
@@ -18,13 +17,13 @@ const fastClock: Clock = {
 };
 
 const bell = createBell();
-let tailer: ReturnType<typeof createTailer>;
+let tailer: Tailer;
 let server: TestServer;
 beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
-    tailer = createTailer({ pool, bell, clock: systemClock, logger: pino({ level: "silent" }) });
-    const { rows } = await pool.query("SELECT log_generation FROM installation");
-    return { events: createEventLog({ pool, tailer, generation: rows[0].log_generation }) };
+    const log = await startEventLog(pool, bell);
+    tailer = log.tailer;
+    return { events: log.events };
   }, fastClock);
   await server.database.pool.query("INSERT INTO sequences (name, is_active) VALUES ('Fitness', true)");
   await server.database.pool.query(

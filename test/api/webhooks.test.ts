@@ -6,12 +6,12 @@ import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createBell } from "../../src/events/bell.ts";
-import { createEventLog } from "../../src/events/log.ts";
-import { createTailer, type Tailer } from "../../src/events/tailer.ts";
+import type { Tailer } from "../../src/events/tailer.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { createLogger } from "../../src/lib/logger.ts";
 import { createWebhookSender, type WebhookSender } from "../../src/webhooks/sender.ts";
-import { addWorkspace, one, query, silent } from "../support/factories.ts";
+import { startEventLog } from "../support/event-log.ts";
+import { addWorkspace, one, query } from "../support/factories.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Loose, testServer, type TestServer } from "../support/server.ts";
 import { createSealer } from "../../src/lib/sealing.ts";
@@ -41,9 +41,9 @@ beforeAll(async () => {
   await once(receiver, "listening");
   host = `127.0.0.1:${(receiver.address() as AddressInfo).port}`;
   server = await testServer(async ({ pool }) => {
-    tailer = createTailer({ pool, bell, clock: systemClock, logger: silent });
-    generation = (await one<{ log_generation: string }>(pool, "SELECT log_generation FROM installation")).log_generation;
-    return { bell, events: createEventLog({ pool, tailer, generation }), webhooks: { privateHosts: [host], generation } };
+    const log = await startEventLog(pool, bell);
+    ({ tailer, generation } = log);
+    return { ...log, webhooks: { privateHosts: [host], generation } };
   });
 });
 afterAll(async () => {
@@ -258,6 +258,19 @@ describe("an event", () => {
     expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
     receiver.closeAllConnections();
   });
+});
+
+test("a sender that is stopped waits for no receiver that does not answer; the message is owed still", async () => {
+  const { webhookEndpoint: { id } } = await create();
+  answer = () => {}; // never
+  const sender = send();
+  await happen();
+  await eventually(() => received.length === 1, "it was begun");
+  const stoppedAt = performance.now();
+  await sender.stop();
+  expect(performance.now() - stoppedAt).toBeLessThan(15_000); // an attempt is waited for longer
+  expect(await deliveries(id)).toMatchObject([{ status: "PENDING", attempts: [{ status: null, error: "This server was stopped before the answer came." }] }]);
+  receiver.closeAllConnections();
 });
 
 describe("a message that is not taken", () => {

@@ -10,7 +10,12 @@ export type IdempotentCall = {
   /** The mutation's name. */
   readonly operation: string;
   readonly input: unknown;
+  /** Where the key stands among the mutation's arguments, where not beside them. */
+  readonly at?: readonly string[];
 };
+
+const BESIDE = ["idempotencyKey"];
+export const WITHIN_INPUT = ["input", "idempotencyKey"];
 
 const MAX_KEY_LENGTH = 200;
 
@@ -21,10 +26,10 @@ const own = (key: string) => and(eq(idempotencyKeys.workspaceId, workspaceId), e
 const inputHash = (input: unknown): string => createHash("sha256").update(canonical(input)).digest("hex");
 
 /** What a call with this key gave before; null where there was none. */
-export async function earlierResult<T>(tx: Tx, { key, operation, input }: IdempotentCall): Promise<Result<T> | null> {
+export async function earlierResult<T>(tx: Tx, { key, operation, input, at = BESIDE }: IdempotentCall): Promise<Result<T> | null> {
   if (key == null) return null;
   if (key === "" || key.length > MAX_KEY_LENGTH) {
-    return refused(invalid(`idempotencyKey must have 1 to ${MAX_KEY_LENGTH} characters; a UUID is a good one.`, "idempotencyKey"));
+    return refused(invalid(`idempotencyKey must have 1 to ${MAX_KEY_LENGTH} characters; a UUID is a good one.`, ...at));
   }
   const [first] = await tx.select().from(idempotencyKeys).where(own(key));
   if (!first) return null;
@@ -32,7 +37,7 @@ export async function earlierResult<T>(tx: Tx, { key, operation, input }: Idempo
   return refused({
     code: "CONFLICT",
     message: `The idempotencyKey "${key}" was used before, for ${first.operation} with another input. Use a new key for a new request.`,
-    field: ["idempotencyKey"],
+    field: at,
   });
 }
 

@@ -1,7 +1,7 @@
 // Writing campaigns. What changes their state is in lifecycle.ts.
 
 import { and, eq } from "drizzle-orm";
-import { idempotent } from "../access/idempotency.ts";
+import { idempotent, WITHIN_INPUT } from "../access/idempotency.ts";
 import { campaigns } from "../db/tables/campaigns.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
@@ -39,7 +39,7 @@ export type CampaignChange = { readonly [Name in keyof Omit<NewCampaign, "idempo
 
 export function createCampaign({ db }: CampaignWrites, { idempotencyKey, ...input }: NewCampaign): Promise<Result<string>> {
   return db.write((tx) =>
-    idempotent(tx, { key: idempotencyKey, operation: "createCampaign", input }, async () => {
+    idempotent(tx, { key: idempotencyKey, operation: "createCampaign", input, at: WITHIN_INPUT }, async () => {
       const checked = await checkAudience(tx, db, input.audience);
       const problems = [...campaignProblems({ ...input, media: input.media ?? null }), ...(checked.ok ? [] : checked.errors)];
       if (problems.length > 0) return refused(...problems);

@@ -1,6 +1,6 @@
 import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, like, or, sql, type SQL } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
-import { idempotent } from "../access/idempotency.ts";
+import { idempotent, WITHIN_INPUT } from "../access/idempotency.ts";
 import { isOneOf } from "../db/ids.ts";
 import { columnsOf, rowsOf } from "../db/rows.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
@@ -125,7 +125,7 @@ export async function createDevice(
   const problems = deviceProblems(input);
   if (problems.length > 0) return refused(...problems);
   const result = await db.write((tx) =>
-    idempotent(tx, { key: idempotencyKey, operation: "createDevice", input }, async () => {
+    idempotent(tx, { key: idempotencyKey, operation: "createDevice", input, at: WITHIN_INPUT }, async () => {
       const { simulatedLatencyMs, simulatedFailureRate, name, ...rest } = input;
       const values = {
         ...rest,

@@ -1,6 +1,6 @@
-import { parse, type DocumentNode, type ExecutionArgs } from "graphql";
+import { parse, type ExecutionArgs } from "graphql";
 import type { Plugin } from "graphql-yoga";
-import { complexityProblem, MAX_TOKENS } from "./complexity.ts";
+import { complexityProblem, MAX_TOKENS, nestingProblem } from "./complexity.ts";
 import { badUserInput, queryTooComplex, withStableCode } from "./errors.ts";
 import type { Live } from "./live.ts";
 
@@ -13,7 +13,9 @@ export function useComplexityLimits(): Plugin {
   return {
     onParse({ setParseFn }) {
       setParseFn((source, options) => {
-        const document = parseShallow(source, { ...options, maxTokens: MAX_TOKENS });
+        const nesting = nestingProblem(typeof source === "string" ? source : source.body);
+        if (nesting) throw queryTooComplex(nesting);
+        const document = parse(source, { ...options, maxTokens: MAX_TOKENS });
         // Before validation, whose check for overlapping fields takes the square of their number.
         const problem = complexityProblem(document);
         if (problem) throw queryTooComplex(problem);
@@ -30,15 +32,6 @@ export function useComplexityLimits(): Plugin {
       if (refusal) setResultAndStopExecution(refusal);
     },
   };
-}
-
-/** The parser calls itself for each level, and would end with the stack. */
-function parseShallow(...args: Parameters<typeof parse>): DocumentNode {
-  try {
-    return parse(...args);
-  } catch (error) {
-    throw error instanceof RangeError ? queryTooComplex("The query is thousands of levels deep. Ask for what lies deeper in another query, and write values flatter.") : error;
-  }
 }
 
 /** Yoga's own parsers take it for given that JSON within forms and addresses is JSON, and a form's map a map. */

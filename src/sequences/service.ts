@@ -1,5 +1,5 @@
 import { and, eq } from "drizzle-orm";
-import { idempotent } from "../access/idempotency.ts";
+import { idempotent, WITHIN_INPUT } from "../access/idempotency.ts";
 import { sequences } from "../db/tables/sequences.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
@@ -50,7 +50,7 @@ export async function createSequence(writes: SequenceWrites, { idempotencyKey, .
   const { steps, ...fields } = input;
   const { db, minStepDelayHours } = writes;
   return changeGraph(writes, (tx, before, quietHours) =>
-    idempotent(tx, { key: idempotencyKey, operation: "createSequence", input }, async () => {
+    idempotent(tx, { key: idempotencyKey, operation: "createSequence", input, at: WITHIN_INPUT }, async () => {
       const { scheduleTime = null, timeZone = null } = fields;
       const sequence: GraphSequence = { ...fields, scheduleTime, timeZone, quietHours, id: NEW_ID, status: "DRAFT", steps: toRuleSteps(steps) };
       const problems = [

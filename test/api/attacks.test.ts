@@ -299,6 +299,24 @@ describe("denial of service", () => {
     expect(got.text.length).toBeLessThan(3000);
   });
 
+  test.each([0.2, 1, 3, 5, 12])("selections and values that nest %s thousand levels", async (thousands) => {
+    const levels = thousands * 1000;
+    const within = (open: string, inner: string, close: string) => `${open.repeat(levels)}${inner}${close.repeat(levels)}`;
+    for (const text of [
+      `{ ${within("a { ", "a ", "} ")} }`,
+      `{ ${within("... { ", "viewer { token { id } } ", "} ")} }`,
+      `{ viewer { token { id } } } fragment Unused on Query { ${within("... { ", "viewer { token { id } } ", "} ")} }`,
+      `{ ...F0 } ${Array.from({ length: levels }, (_, n) => `fragment F${n} on Query { ...F${n + 1} }`).join(" ")} fragment F${levels} on Query { viewer { token { id } } }`,
+      `{ __schema { types { ${within("fields { type { ", "name ", "} } ")} } } }`,
+      `{ leads(filter: { attributes: { a: ${within("[", "", "]")} } }) { nodes { id } } }`,
+      `query ($a: JSONObject = { a: ${within("[", "", "]")} }) { leads(filter: { attributes: $a }) { nodes { id } } }`,
+      `query ($a: ${within("[", "Int", "]")}) { leads(first: $a) { nodes { id } } }`,
+    ]) {
+      const got = await ask(text, { headers: READ });
+      expect([text.slice(0, 70), codeOf(got)]).toEqual([text.slice(0, 70), expect.stringMatching(/^(QUERY_TOO_COMPLEX|BAD_USER_INPUT)$/)]);
+    }
+  });
+
   const refusedByGraphql: Readonly<Record<string, string>> = {
     "fragments in a circle": "{ viewer { ...A } } fragment A on Viewer { ...B } fragment B on Viewer { ...A }",
     "directives over and over": `{ viewer { token { id ${"@include(if: true) ".repeat(6000)} } } }`,

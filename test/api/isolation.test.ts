@@ -180,7 +180,7 @@ describe("the test of the test", () => {
     await pool.query(`CREATE POLICY own_workspace ON campaigns TO rentak_api USING (${rows[0].qual})`);
   });
 
-  test.each(["campaigns", "leads", "devices", "sequences", "flows", "api_tokens"])("a statement of %s without its workspace's condition is caught", async (table) => {
+  test.each(["campaigns", "leads", "devices", "sequences", "flows", "api_tokens", "webhook_endpoints", "webhook_deliveries"])("a statement of %s without its workspace's condition is caught", async (table) => {
     const { query: real } = pg.Client.prototype;
     const condition = new RegExp(`"${table}"\\."workspace_id" = (\\$\\d+)`, "g");
     let rewritten = 0;
@@ -195,7 +195,7 @@ describe("the test of the test", () => {
       return (real as (...args: unknown[]) => unknown).call(this, typeof config === "string" ? without(config) : config, ...rest);
     } as typeof real;
     try {
-      const type = { campaigns: "Campaign", leads: "Lead", devices: "Device", sequences: "Sequence", flows: "Flow", api_tokens: "ApiToken" }[table] ?? "";
+      const type = { campaigns: "Campaign", leads: "Lead", devices: "Device", sequences: "Sequence", flows: "Flow", api_tokens: "ApiToken", webhook_endpoints: "WebhookEndpoint", webhook_deliveries: "WebhookDelivery" }[table] ?? "";
       await withoutRowLevelSecurity(async () => expect(await leaksAt({ kind: "query", field: "node", path: ["id"], type })).not.toEqual([]));
       expect(rewritten).toBeGreaterThan(0);
     } finally {

@@ -1,6 +1,6 @@
 import { getIntrospectionQuery, parse } from "graphql";
 import { describe, expect, test } from "vitest";
-import { complexityProblem } from "../../../src/graphql/complexity.ts";
+import { complexityProblem, nestingProblem } from "../../../src/graphql/complexity.ts";
 
 const problem = (query: string, variables?: Record<string, unknown>) => complexityProblem(parse(query), variables);
 const nested = (levels: number) => `{ ${"a { ".repeat(levels - 1)}a${" }".repeat(levels - 1)} }`;
@@ -15,6 +15,16 @@ describe("the limits of a query", () => {
   test("are its depth", () => {
     expect(problem(nested(15))).toBeUndefined();
     expect(problem(nested(16))).toBe("The query is 16 levels deep; at most 15 are allowed. Ask for what lies deeper in another query.");
+  });
+
+  test("are how far it nests, where the depth leaves that out", () => {
+    const chain = (length: number) => `{ ...F0 } ${times(length, (n) => `fragment F${n} on Query { ...F${n + 1} }`)} fragment F${length} on Query { a }`;
+    expect(problem(chain(90))).toBeUndefined();
+    expect(problem(chain(20_000))).toMatch(/^The query nests more than 100 levels/);
+    expect(nestingProblem(`{ a(b: ${"[".repeat(98)}${"]".repeat(98)}) }`)).toBeUndefined();
+    expect(nestingProblem(`{ a(b: ${"[".repeat(99)}${"]".repeat(99)}) }`)).toMatch(/^The query nests more than 100 levels/);
+    expect(nestingProblem(`{ a(b: "${"[".repeat(200)}") }`)).toBeUndefined();
+    expect(nestingProblem(`{ "`)).toBeUndefined();
   });
 
   test("are its aliases and its fields at the root", () => {

@@ -3,10 +3,11 @@
 import { readFileSync } from "node:fs";
 import type pg from "pg";
 import { createTokens } from "./access/tokens.ts";
+import { startShared } from "./cache/shared.ts";
 import type { Config } from "./config.ts";
 import type { ProcessIdentity } from "./dispatcher/membership.ts";
 import { startNode } from "./dispatcher/node.ts";
-import { createBell } from "./events/bell.ts";
+import { forgetChangedDevices } from "./devices/cache-group.ts";
 import { createEventLog } from "./events/log.ts";
 import { createTailer } from "./events/tailer.ts";
 import { createMessageIds } from "./flows/message-id.ts";
@@ -60,10 +61,12 @@ export interface App {
 export async function startApp({ config, sealing, pool, dispatchPool, http, logger, clock, random, newId, process, onFatal }: AppOptions): Promise<App> {
   const { messageIdKey, generation } = await loadInstallation(pool);
   const messageIds = createMessageIds(messageIdKey);
-  const bell = createBell();
-  const tailer = createTailer({ pool, bell, clock, logger });
-  const events = createEventLog({ pool, tailer, generation });
-  const tokens = createTokens({ pool, clock, requestsPerMinute: config.apiRequestsPerMinute });
+  const shared = await startShared({ ...config, installation: messageIdKey, requestsPerMinute: config.apiRequestsPerMinute, clock, logger });
+  const { bell, cache, limit } = shared;
+  const onRead = forgetChangedDevices(cache);
+  const tailer = createTailer({ pool, bell, clock, logger, onRead });
+  const events = createEventLog({ pool, tailer, generation, onRead });
+  const tokens = createTokens({ pool, clock, limit });
   const optOutHash = createOptOutHash(sealing.nameHash);
   const importer = createImporter({ pool, bell, logger, clock, process, optOutHash });
   importer.start();
@@ -114,7 +117,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
+  const services = { bell, cache, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
   const webhookSender = createWebhookSender({ pool, tailer, generation, bell, sealer: sealing.sealer, privateHosts: config.webhookPrivateHosts, clock, random, logger, version: VERSION });
   webhookSender.start();
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger, ...(config.apiJit === "on" && { compileAfter: COMPILE_AFTER }) });
@@ -134,7 +137,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     const closed = http.close(REQUEST_GRACE_MS);
     await Promise.all([node.stop(), importer.stop(), leadUpkeep.stop(), webhookSender.stop(), graphql.dispose()]);
     await whatsapp.stop();
-    await Promise.all([closed, tailer.stop()]);
+    await Promise.all([closed, tailer.stop(), shared.stop()]);
   };
   return { stop: () => (stopped ??= stop()) };
 }

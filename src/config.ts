@@ -43,6 +43,7 @@ function readSettings(env: Environment, machine: string) {
     databasePoolMax,
     databasePoolIdle,
     databasePoolLifetimeSeconds: read("DATABASE_POOL_LIFETIME_SECONDS", wholeNumber(0, 86_400), 300), // 0: as long as it works
+    redisUrls: read("REDIS_URL", redisUrls, undefined), // undefined: without Redis
     dataDir: read("RENTAK_DATA_DIR", path, ".rentak"),
     adminToken: read("RENTAK_ADMIN_TOKEN", bearerToken, undefined), // undefined: made at first start
     encryptionKeys: read("RENTAK_ENCRYPTION_KEY", sealingKeys, undefined), // undefined: made at first start
@@ -122,6 +123,17 @@ const hostOrAddress: Format<string> = {
 const postgresUrl: Format<string> = {
   wanted: "an address like postgres://user:password@host:5432/database",
   parse: (text) => (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text) ? text : undefined),
+  secret: true,
+};
+
+/** Several are one cluster's. */
+const redisUrls: Format<readonly URL[]> = {
+  wanted: "an address like redis://user:password@host:6379/0, or rediss:// for TLS; several of a cluster's nodes with commas between, with one user and password",
+  parse(text) {
+    const urls = text.split(",").map((url) => (/^rediss?:\/\/./.test(url.trim()) && URL.canParse(url.trim()) ? new URL(url.trim()) : undefined));
+    const areAlike = urls.every((url) => url && (["protocol", "username", "password"] as const).every((part) => url[part] === urls[0]?.[part]));
+    return areAlike ? urls.filter((url) => url !== undefined) : undefined;
+  },
   secret: true,
 };
 

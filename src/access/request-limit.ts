@@ -1,12 +1,14 @@
-// How often a token may ask: as many requests at once as a minute allows, and after that at that pace. Each process counts for itself.
+// How often a token may ask: as many requests at once as a minute allows, and after that at that pace. Each process counts for itself; where there is Redis, all of them together as well (cache/request-limit.ts).
 
 import { LRUCache } from "lru-cache";
 import { type Clock, MINUTE_MS, SECOND_MS } from "../lib/clock.ts";
 
 export interface RequestLimit {
   /** Counts a request. Null where it may be made, else in how many seconds the next one may. */
-  take(tokenId: string): number | null;
+  take(tokenId: string): Promise<number | null>;
 }
+
+export const UNLIMITED: RequestLimit = { take: async () => null };
 
 type Bucket = { left: number; at: number };
 
@@ -18,8 +20,7 @@ export function createRequestLimit(clock: Clock, perMinute: number): RequestLimi
   const perMs = perMinute / MINUTE_MS;
 
   return {
-    take(tokenId) {
-      if (perMinute === Infinity) return null;
+    async take(tokenId) {
       const now = clock.monotonic();
       const before = buckets.get(tokenId) ?? { left: perMinute, at: now };
       const left = Math.min(perMinute, before.left + (now - before.at) * perMs);

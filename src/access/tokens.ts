@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { MINUTE_MS, SECOND_MS, type Clock } from "../lib/clock.ts";
-import { createRequestLimit } from "./request-limit.ts";
+import type { RequestLimit } from "./request-limit.ts";
 import { TOKEN_SCOPES, type TokenScope } from "./scopes.ts";
 import { hashOf, isPlausible, shownPrefix } from "./secret.ts";
 
@@ -16,7 +16,7 @@ export interface Tokens {
   /** Null where the secret belongs to no token, or to one that is expired or revoked. */
   authenticate(secret: string): Promise<Access | null>;
   /** Counts a request of it. Null where it may be made, else in how many seconds the next one may. */
-  admit(access: Access): number | null;
+  admit(access: Access): Promise<number | null>;
   /** Looks again, for who was let in earlier. Hears of a revocation within ten seconds. */
   again(access: Access): Promise<Access | null>;
 }
@@ -28,10 +28,9 @@ const MAX_REMEMBERED = 10_000;
 type Row = { id: string; workspace_id: string; scopes: TokenScope[]; expires_at: Date | null; last_used_at: Date | null };
 type Remembered = { readonly access: Access | null; readonly expiresAtMs: number; readonly until: number };
 
-export type TokensOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly requestsPerMinute?: number };
+export type TokensOptions = { readonly pool: pg.Pool; readonly clock: Clock; readonly limit: RequestLimit };
 
-export function createTokens({ pool, clock, requestsPerMinute = Infinity }: TokensOptions): Tokens {
-  const limit = createRequestLimit(clock, requestsPerMinute);
+export function createTokens({ pool, clock, limit }: TokensOptions): Tokens {
   const remembered = new Map<string, Remembered>();
 
   const look = async (hash: string): Promise<Remembered> => {

@@ -1,11 +1,13 @@
 // Which devices have changed lately: in their state, or in how much they have sent.
 
 import { sql } from "drizzle-orm";
+import type { Cache } from "../cache/cache.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Watch } from "../lib/watch.ts";
+import { devicesGroup } from "./cache-group.ts";
 
 /** Each second the ids of those that have changed since, by Postgres's clock. An attempt changes the load when it is made, and when it is an hour and a day old. */
-export function followDevices(watch: Watch, db: WorkspaceDb, signal: AbortSignal): AsyncGenerator<string[]> {
+export function followDevices({ watch, db, cache }: { readonly watch: Watch; readonly db: WorkspaceDb; readonly cache: Cache }, signal: AbortSignal): AsyncGenerator<string[]> {
   let since: Date | null = null;
   let pausedBefore: ReadonlySet<string> = new Set();
   let changes = 0;
@@ -16,7 +18,10 @@ export function followDevices(watch: Watch, db: WorkspaceDb, signal: AbortSignal
     const changed = [...new Set([...ids, ...pausedBefore.symmetricDifference(paused)])];
     since = until;
     pausedBefore = paused;
-    if (changed.length > 0) changes += 1;
+    if (changed.length > 0) {
+      changes += 1;
+      cache.forget(devicesGroup(db.id)); // or what is shown now is how it was before
+    }
     return isFirst ? { value: [], sign: null, isOver: false } : { value: changed, sign: changes, isOver: false };
   }, signal);
 }

@@ -5,18 +5,16 @@ import { perRequest } from "../graphql/loaders.ts";
 import { payload, payloadType } from "../graphql/payload.ts";
 import { OrderDirectionEnum } from "../graphql/types.ts";
 import type { WorkerStats } from "./fleet-view.ts";
+import { cachedCount, cachedList, cachedLoads } from "./cached.ts";
 import { followDevices } from "./changes.ts";
 import { DeviceRef, DeviceStatusEnum } from "./refs.ts";
 import type { TransportName } from "./input.ts";
 import { loadScore } from "./score.ts";
 import {
-  countDevices,
   createDevice,
   deleteDevice,
-  deviceLoads,
   deviceOrder,
   isAvailable,
-  listDevices,
   pauseDevice,
   resumeDevice,
   updateDevice,
@@ -32,7 +30,7 @@ const Transport = builder.enumType("Transport", {
   } as const,
 });
 
-const loadOf = perRequest<string, DeviceLoad>((ids, { db }) => deviceLoads(db, ids));
+const loadOf = perRequest<string, DeviceLoad>((ids, context) => cachedLoads(context, ids));
 
 const DeviceLoadType = builder.objectRef<DeviceLoad & { readonly currentProcessing: number }>("DeviceLoad").implement({
   description: "How much a device has sent lately, and has to send now.",
@@ -154,10 +152,10 @@ builder.queryFields((t) => ({
       filter: t.arg({ type: DeviceFilter }),
       orderBy: t.arg({ type: DeviceOrder, description: "The list's order; the oldest first where it is left out." }),
     },
-    resolve: async (_root, { filter, orderBy, ...args }, { db }) => {
+    resolve: async (_root, { filter, orderBy, ...args }, context) => {
       const order = deviceOrder(orderBy?.field, orderBy?.direction === "DESC");
       const wanted = filter ?? {};
-      return connection(await listDevices(db, wanted, order, pageOf(args, order)), order, () => countDevices(db, wanted));
+      return connection(await cachedList(context, wanted, order, pageOf(args, order)), order, () => cachedCount(context, wanted));
     },
   }),
 }));
@@ -239,7 +237,7 @@ builder.subscriptionField("deviceLoads", (t) =>
   t.field({
     type: [DeviceRef],
     description: "The devices whose load or status changed, gathered, at most once a second. None at first.",
-    subscribe: (_root, _args, { db, watch, signal }) => followDevices(watch, db, signal),
+    subscribe: (_root, _args, context) => followDevices(context, context.signal),
     resolve: (ids) => ids,
   }),
 );

@@ -1,6 +1,7 @@
 import { and, eq, getTableColumns, ilike, inArray, isNotNull, isNull, like, or, sql, type SQL } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import { idempotent, WITHIN_INPUT } from "../access/idempotency.ts";
+import type { Cache } from "../cache/cache.ts";
 import { isOneOf } from "../db/ids.ts";
 import { columnsOf, rowsOf } from "../db/rows.ts";
 import { pageClauses, slicePage, type Count, type Order, type Page, type Slice } from "../db/pages.ts";
@@ -10,6 +11,7 @@ import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
 import { ok, refused, type Result } from "../lib/errors.ts";
 import { PAIR_FIRST, type SessionStatus } from "../transports/transport.ts";
+import { devicesGroup } from "./cache-group.ts";
 import { deviceProblems, type DeviceChange, type NewDevice, type TransportName } from "./input.ts";
 
 export type Device = typeof devices.$inferSelect;
@@ -29,7 +31,7 @@ export type DeviceOrderField = "NAME" | "MESSAGES_HOUR" | "MESSAGES_TODAY" | "ST
 export type DeviceLoad = { readonly messagesHour: number; readonly messagesToday: number };
 
 /** What a write needs beside its input: the bell tells the dispatcher to look at the devices again. */
-export type DeviceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
+export type DeviceWrites = { readonly db: WorkspaceDb; readonly bell: Bell; readonly cache: Cache };
 
 const COLUMNS = columnsOf(devices);
 
@@ -119,17 +121,17 @@ export async function countDevices(db: WorkspaceDb, filter: DeviceFilter): Promi
 const UNPAIRED = { status: "UNPAIRED", statusReason: PAIR_FIRST } as const;
 
 export async function createDevice(
-  { db, bell }: DeviceWrites,
+  writes: DeviceWrites,
   { idempotencyKey, ...input }: NewDevice & { idempotencyKey?: string | null | undefined },
 ): Promise<Result<string>> {
   const problems = deviceProblems(input);
   if (problems.length > 0) return refused(...problems);
-  const result = await db.write((tx) =>
+  const result = await writes.db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "createDevice", input, at: WITHIN_INPUT }, async () => {
       const { simulatedLatencyMs, simulatedFailureRate, name, ...rest } = input;
       const values = {
         ...rest,
-        workspaceId: db.id,
+        workspaceId: writes.db.id,
         name: name.trim(),
         ...(input.transport === "WHATSAPP" && UNPAIRED),
         ...(simulatedLatencyMs != null && { simulatedLatencyMs }),
@@ -139,7 +141,7 @@ export async function createDevice(
       return created ? ok(created.id) : notFound();
     }),
   );
-  if (result.ok) bell.ring("devices");
+  if (result.ok) written(writes);
   return result;
 }
 
@@ -160,23 +162,23 @@ export const pauseDevice = (writes: DeviceWrites, id: string): Promise<Result<st
 
 export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> => write(writes, id, { pausedAt: null });
 
-async function write({ db, bell }: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>): Promise<Result<string>> {
-  const result = await db.write(async (tx) => {
+async function write(writes: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>): Promise<Result<string>> {
+  const result = await writes.db.write(async (tx) => {
     // An update of nothing is no statement, but the device may still be unknown.
     const written = await tx
       .update(devices)
       .set({ name: sql`${devices.name}`, ...values })
-      .where(own(db, id))
+      .where(own(writes.db, id))
       .returning({ id: devices.id });
     return written.length > 0 ? ok(id) : notFound();
   });
-  if (result.ok) bell.ring("devices");
+  if (result.ok) written(writes);
   return result;
 }
 
-export async function deleteDevice({ db, bell }: DeviceWrites, id: string): Promise<Result<string>> {
-  const result = await db.write(async (tx) => {
-    const deleted = await tx.delete(devices).where(own(db, id)).returning({ id: devices.id });
+export async function deleteDevice(writes: DeviceWrites, id: string): Promise<Result<string>> {
+  const result = await writes.db.write(async (tx) => {
+    const deleted = await tx.delete(devices).where(own(writes.db, id)).returning({ id: devices.id });
     if (deleted.length === 0) return notFound();
     // What waited for this device goes to whichever is free: nobody else would ever claim it.
     await tx
@@ -185,8 +187,13 @@ export async function deleteDevice({ db, bell }: DeviceWrites, id: string): Prom
       .where(and(eq(flows.boundDeviceId, id), sql`${flows.queued}`));
     return ok(id);
   });
-  if (result.ok) bell.ring("devices");
+  if (result.ok) written(writes);
   return result;
+}
+
+function written({ db, bell, cache }: DeviceWrites): void {
+  cache.forget(devicesGroup(db.id));
+  bell.ring("devices");
 }
 
 const own = (db: WorkspaceDb, id: string) => and(eq(devices.workspaceId, db.id), eq(devices.id, id));

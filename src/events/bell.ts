@@ -1,7 +1,11 @@
 import { EventEmitter } from "node:events";
 
+const TOPICS = ["events", "enrollment", "devices", "pairing", "imports", "erasures", "campaigns", "webhooks"] as const;
+
 /** What a bell can say: look now. It never says what happened; that stands in Postgres. */
-export type Topic = "events" | "enrollment" | "devices" | "pairing" | "imports" | "erasures" | "campaigns" | "webhooks";
+export type Topic = (typeof TOPICS)[number];
+
+export const isTopic = (text: string): text is Topic => TOPICS.some((topic) => topic === text);
 
 export interface Bell {
   ring(topic: Topic): void;

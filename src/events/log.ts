@@ -3,7 +3,7 @@
 import type pg from "pg";
 import { decodeCursor, encodeCursor, type Place, type Position } from "./cursor.ts";
 import { currentSnapshot, type EventRow, isKept, readBetween } from "./read.ts";
-import type { Batch, Tailer } from "./tailer.ts";
+import type { Batch, OnRead, Tailer } from "./tailer.ts";
 import { CursorExpiredError, type EventLog, type FollowOptions, type LoggedEvent } from "./types.ts";
 
 const PAGE = 500;
@@ -11,9 +11,9 @@ const PAGE = 500;
 /** A reader that is so many events behind reads them from Postgres again, instead of having them kept in memory for it. */
 const MAX_BUFFERED = 2000;
 
-export type EventLogOptions = { readonly pool: pg.Pool; readonly tailer: Tailer; readonly generation: string };
+export type EventLogOptions = { readonly pool: pg.Pool; readonly tailer: Tailer; readonly generation: string; readonly onRead?: OnRead };
 
-export function createEventLog({ pool, tailer, generation }: EventLogOptions): EventLog {
+export function createEventLog({ pool, tailer, generation, onRead }: EventLogOptions): EventLog {
   const toEvent = (row: EventRow, position: Position): LoggedEvent => ({ ...row, cursor: encodeCursor(position) });
 
   /** The same object for all who hear of it live: what it shows is put together once for all of them. */
@@ -24,6 +24,7 @@ export function createEventLog({ pool, tailer, generation }: EventLogOptions): E
     let place = after?.place;
     for (;;) {
       const rows = await readBetween(pool, workspaceId, { seen, until, place }, PAGE);
+      onRead?.(rows);
       for (const row of rows) yield toEvent(row, { generation, seen, within: { until, place: placeOf(row) } });
       const last = rows.at(-1);
       if (last === undefined || rows.length < PAGE) return;

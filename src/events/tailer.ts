@@ -15,15 +15,25 @@ const MAX_BATCH = 5000;
 /** What committed between two snapshots. `rows` is null where it was too much to hand round. */
 export type Batch = { readonly seen: string; readonly until: string; readonly rows: readonly EventRow[] | null };
 
+/** Hears of events before they are told to anybody. */
+export type OnRead = (rows: readonly EventRow[]) => void;
+
 export interface Tailer {
   /** Calls `heard` with every batch from now on. Resolves with the snapshot that the first one goes on from, and how to stop. */
   listen(heard: (batch: Batch) => void): Promise<{ readonly from: string; readonly stop: () => void }>;
   stop(): Promise<void>;
 }
 
-export type TailerOptions = { readonly pool: pg.Pool; readonly bell: Bell; readonly clock: Clock; readonly logger: Logger };
+export type TailerOptions = {
+  readonly pool: pg.Pool;
+  readonly bell: Bell;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Is told before those who listen. */
+  readonly onRead?: OnRead;
+};
 
-export function createTailer({ pool, bell, clock, logger }: TailerOptions): Tailer {
+export function createTailer({ pool, bell, clock, logger, onRead }: TailerOptions): Tailer {
   const listeners = new Set<(batch: Batch) => void>();
   let seen: string | undefined;
   let starting: Promise<void> | undefined;
@@ -37,7 +47,9 @@ export function createTailer({ pool, bell, clock, logger }: TailerOptions): Tail
     if (seen !== from) return; // everybody left meanwhile, and the next reading begins anew
     seen = snapshot;
     if (rows.length === 0) return;
-    for (const heard of listeners) heard({ seen: from, until: snapshot, rows: complete ? rows : null });
+    const batch = { seen: from, until: snapshot, rows: complete ? rows : null };
+    if (complete) onRead?.(rows);
+    for (const heard of listeners) heard(batch);
   };
 
   const onError = (error: unknown) => {

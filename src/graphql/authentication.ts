@@ -10,13 +10,13 @@ async function authenticate(tokens: Tokens, given: unknown, how: string): Promis
   if (secret === undefined) throw unauthenticated(`A token is needed. ${how}`);
   const access = await tokens.authenticate(secret);
   if (!access) throw unauthenticated(`The token is unknown, expired or revoked. ${how}`);
-  admit(tokens, access);
+  await admit(tokens, access);
   return access;
 }
 
-/** Throws RATE_LIMITED where the token has asked too often. */
-export function admit(tokens: Tokens, access: Access): void {
-  const seconds = tokens.admit(access);
+/** Rejects with RATE_LIMITED where the token has asked too often. */
+export async function admit(tokens: Tokens, access: Access): Promise<void> {
+  const seconds = await tokens.admit(access);
   if (seconds !== null) throw rateLimited(`This token has made too many requests; the next one is answered in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`, seconds);
 }
 

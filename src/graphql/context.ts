@@ -1,4 +1,5 @@
 import type { Access } from "../access/tokens.ts";
+import type { Cache } from "../cache/cache.ts";
 import type { Deed, WorkspaceDb } from "../db/workspace.ts";
 import type { FleetView } from "../devices/fleet-view.ts";
 import type { Bell } from "../events/bell.ts";
@@ -14,6 +15,7 @@ import type { WebhookSettings } from "../webhooks/endpoints.ts";
 /** What the resolvers of all requests share. */
 export type Services = {
   readonly bell: Bell;
+  readonly cache: Cache;
   readonly events: EventLog;
   readonly fleet: FleetView;
   readonly importer: Importer;

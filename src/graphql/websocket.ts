@@ -67,7 +67,7 @@ export function createWebSockets({ tokens, envelop, mask }: WebSocketOptions): W
             extra.socket.close(UNAUTHORIZED, "The token is no longer good: it has expired or was revoked.");
             return [];
           }
-          admit(tokens, access);
+          await admit(tokens, access);
           const { schema, parse, validate, contextFactory, execute, subscribe } = envelop({ access, params: payload });
           const document = parse(payload.query);
           const errors = validate(schema, document);

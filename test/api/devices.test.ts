@@ -90,7 +90,7 @@ describe("createDevice", () => {
         {
           code: "CONFLICT",
           message: 'The idempotencyKey "k1" was used before, for createDevice with another input. Use a new key for a new request.',
-          field: ["idempotencyKey"],
+          field: ["input", "idempotencyKey"],
         },
       ],
     });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { UNLIMITED } from "../../src/access/request-limit.ts";
 import { createTokens } from "../../src/access/tokens.ts";
 import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell } from "../../src/events/bell.ts";
@@ -25,7 +26,7 @@ beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
     const bell = createBell();
     importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
-    const tokens = createTokens({ pool, clock: systemClock });
+    const tokens = createTokens({ pool, clock: systemClock, limit: UNLIMITED });
     http = await listen("127.0.0.1", 0, { onError: (error) => expect.unreachable(String(error)) });
     http.open({ requests: { "/imports/leads": createImportHandler({ pool, tokens, importer }), "/imports/leads/": createRejectsHandler({ pool, tokens }) }, upgrades: {} });
     return { bell, importer };

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, request as httpRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { UNLIMITED } from "../../src/access/request-limit.ts";
 import { createTokens } from "../../src/access/tokens.ts";
 import { processIdentity } from "../../src/dispatcher/process-identity.ts";
 import { createBell } from "../../src/events/bell.ts";
@@ -22,7 +23,7 @@ beforeAll(async () => {
   server = await testServer(async ({ pool }) => {
     const bell = createBell();
     importer = createImporter({ pool, bell, clock: systemClock, logger: silent, process: processIdentity(), optOutHash: testOptOutHash });
-    const tokens = createTokens({ pool, clock: systemClock });
+    const tokens = createTokens({ pool, clock: systemClock, limit: UNLIMITED });
     const handle = createImportHandler({ pool, tokens, importer });
     http = createServer({ requestTimeout: 0 }, (request, response) => void handle(request, response));
     return { bell, importer };

@@ -8,6 +8,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { UNLIMITED } from "../../src/access/request-limit.ts";
 import { createTokens } from "../../src/access/tokens.ts";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -52,7 +53,7 @@ beforeAll(async () => {
   origin = `http://${host}`;
   server = await testServer({ fetchMedia: createFetchMedia({ privateHosts: [host] }) });
   const { pool } = server.database;
-  media = createMediaHandler({ pool, tokens: createTokens({ pool, clock: systemClock }) });
+  media = createMediaHandler({ pool, tokens: createTokens({ pool, clock: systemClock, limit: UNLIMITED }) });
   calls = sequenceCalls(server);
   await addDevice(pool, DEFAULT_WORKSPACE_ID, { hourlyLimit: 1_000_000, dailyLimit: 1_000_000 });
   node = await startTestNode({ pool, transport: createSimulator({ clock: systemClock, logFile: join(folder, "log") }) });

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createRequestLimit } from "../../src/access/request-limit.ts";
 import { createTokens } from "../../src/access/tokens.ts";
 import { createMediaHandler } from "../../src/media/http.ts";
 import { createManualClock } from "../support/clocks.ts";
@@ -15,9 +16,9 @@ let http: Server;
 let media: string;
 
 beforeAll(async () => {
-  server = await testServer({}, clock, { requestsPerMinute: 3 });
+  server = await testServer({}, clock, { limit: createRequestLimit(clock, 3) });
   const { pool } = server.database;
-  const handle = createMediaHandler({ pool, tokens: createTokens({ pool, clock, requestsPerMinute: 3 }) });
+  const handle = createMediaHandler({ pool, tokens: createTokens({ pool, clock, limit: createRequestLimit(clock, 3) }) });
   http = createServer((request, response) => void handle(request, response));
   http.listen(0, "127.0.0.1");
   await once(http, "listening");

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createRequestLimit } from "../../src/access/request-limit.ts";
 import { type HttpServer, listen } from "../../src/http.ts";
 import { DEFAULT_WORKSPACE_ID } from "../../src/db/tables/columns.ts";
 import { workspaceDb } from "../../src/db/workspace.ts";
@@ -80,7 +81,8 @@ describe("the headers are on", () => {
   });
 
   test("a request refused for its pace", async () => {
-    const limited = await testServer({}, createManualClock(Date.now()), { requestsPerMinute: 1 });
+    const clock = createManualClock(Date.now());
+    const limited = await testServer({}, clock, { limit: createRequestLimit(clock, 1) });
     const ask = () => headersOf({ url: limited.url, method: "POST", headers: { authorization: `Bearer ${limited.secret}`, "content-type": "application/json" }, body: query("{ __typename }") });
     expect((await ask()).status).toBe(200);
     expect(await ask()).toMatchObject({ status: 429, headers: API });

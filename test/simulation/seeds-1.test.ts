@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { runSeeds } from "./seeds.ts";
 
-test("the promises hold under every fault, in 100 runs", { timeout: 600_000 }, async () => {
-  const { written } = await runSeeds(1, 100);
-  expect(written).toBeGreaterThan(1000);
+test("the promises hold under every fault, in 40 runs", { timeout: 600_000 }, async () => {
+  const { written } = await runSeeds(1, 40);
+  expect(written).toBeGreaterThan(400);
 });

@@ -2,9 +2,11 @@
 
 import { createClient, type Client } from "graphql-ws";
 import { WebSocket } from "ws";
+import { type RequestLimit, UNLIMITED } from "../../src/access/request-limit.ts";
 import type { TokenScope } from "../../src/access/scopes.ts";
 import { newSecret } from "../../src/access/secret.ts";
 import { createTokens, ensureAdminToken } from "../../src/access/tokens.ts";
+import { uncached } from "../../src/cache/cache.ts";
 import { createWatch } from "../../src/lib/watch.ts";
 import type { FleetView } from "../../src/devices/fleet-view.ts";
 import { processIdentity } from "../../src/dispatcher/process-identity.ts";
@@ -50,7 +52,7 @@ export type TestServer = {
 };
 
 type ServerOptions = {
-  readonly requestsPerMinute?: number;
+  readonly limit?: RequestLimit;
   readonly origins?: readonly string[];
   /** Null: no query is compiled. All are where this is left out. */
   readonly compileAfter?: null;
@@ -61,7 +63,7 @@ type ServerOptions = {
 export async function testServer(
   services: Partial<Services> | ((database: TestDatabase) => Promise<Partial<Services>>) = {},
   clock: Clock = systemClock,
-  { database: shared, origins, compileAfter, ...limits }: ServerOptions = {},
+  { database: shared, origins, compileAfter, limit }: ServerOptions = {},
 ): Promise<TestServer> {
   const database = shared ?? (await testDatabase());
   const { pool } = database;
@@ -78,7 +80,7 @@ export async function testServer(
   const given = typeof services === "function" ? await services(database) : services;
   const logger = createLogger("error", { write: (line: string) => void log.push(line) });
   const importer = createImporter({ pool, bell, logger, clock: systemClock, process: processIdentity(), optOutHash: testOptOutHash });
-  const tokens = createTokens({ pool, clock, ...limits });
+  const tokens = createTokens({ pool, clock, limit: limit ?? UNLIMITED });
   const server = createGraphqlServer({
     pool,
     tokens,
@@ -87,6 +89,7 @@ export async function testServer(
     compileAfter: compileAfter === null ? undefined : 0,
     services: {
       bell: { ...bell, ring: (topic) => (rung.push(topic), bell.ring(topic)) },
+      cache: uncached,
       events: noEvents,
       fleet: noFleet,
       importer,

@@ -112,24 +112,24 @@ describe("mistakes", () => {
         RENTAK_MIN_STEP_DELAY_HOURS: "-1",
         RENTAK_STUCK_MINUTES: "0",
         LOG_LEVEL: "loud",
-        REDIS_URL: "redis://localhost",
+        REDIS_URL: "redis://a,redis://:secret@b",
       }),
     ).toEqual([
       'HOST must be a host name or an IP address, not "two words"',
       'PORT must be a whole number from 0 to 65535, not "70000"',
       'DATABASE_POOL_IDLE must be at most DATABASE_POOL_MAX (3), not "4"',
       "DATABASE_URL must be an address like postgres://user:password@host:5432/database",
+      "REDIS_URL must be an address like redis://user:password@host:6379/0, or rediss:// for TLS; several of a cluster's nodes with commas between, with one user and password",
       "RENTAK_ADMIN_TOKEN must be at least 16 characters (letters, digits, punctuation; no blanks)",
       'RENTAK_ENROLL_BATCH must be a whole number from 1 to 1000, not "1001"',
       'RENTAK_MIN_STEP_DELAY_HOURS must be a number from 0 to 8760, not "-1"',
       'RENTAK_STUCK_MINUTES must be a number above 0 and up to 1440 (decimals allowed), not "0"',
       'LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, not "loud"',
-      "REDIS_URL is not a setting of this version; those it has are in .env.example",
     ]);
   });
 
   test("never show a password or a token", () => {
-    const message = mistakesOf({ DATABASE_URL: "secret://me:secret@db", RENTAK_ADMIN_TOKEN: "secret with blanks", RENTAK_ENCRYPTION_KEY: "secret" }).join();
+    const message = mistakesOf({ DATABASE_URL: "secret://me:secret@db", RENTAK_ADMIN_TOKEN: "secret with blanks", RENTAK_ENCRYPTION_KEY: "secret", REDIS_URL: "secret://:secret@redis" }).join();
     expect(message).toContain("DATABASE_URL");
     expect(message).toContain("RENTAK_ENCRYPTION_KEY");
     expect(message).not.toContain("secret");
@@ -144,7 +144,7 @@ describe("mistakes", () => {
 });
 
 describe("an unknown setting", () => {
-  test.each(["REDIS_URL", "DATABASE_REPLICA_URL"])(
+  test.each(["REDIS_HOST", "DATABASE_REPLICA_URL"])(
     "is refused, not ignored: %s",
     (name) => {
       expect(mistakesOf({ [name]: "x" })).toEqual([`${name} is not a setting of this version; those it has are in .env.example`]);

@@ -106,7 +106,7 @@ describe("everything that can be written in the schema", () => {
   });
 
   test("very long texts, none of which is kept or repeated", { timeout: 120_000 }, async () => {
-    expect(await run(attacksWith(TEXTS, { long: "ab ".repeat(200_000) }))).toEqual([]);
+    expect(await run(attacksWith(TEXTS, { long: "ab ".repeat(70_000) }))).toEqual([]);
     expect(await run(attacksWith(["JSONObject"], { long: { ["k".repeat(100_000)]: "v".repeat(500_000) } }))).toEqual([]);
   });
 

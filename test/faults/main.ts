@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { isClean, type Result, runScenario, type Scale, type Scenario } from "./run.ts";
-import { answersLost, clockSteps, deploys, halfOpen, killedForLong, killsAtPoints, killsAtRandom, postgresKilled, suspended } from "./scenarios.ts";
+import { answersLost, clockSteps, deploys, halfOpen, killedForLong, killsAtPoints, killsAtRandom, postgresKilled, redisFails, suspended } from "./scenarios.ts";
 
 const BASE = { nodes: 3, latencyMs: 150, awayMs: 26_000 };
 
@@ -15,6 +15,7 @@ const RUNS: readonly (readonly [Scenario, Scale])[] = [
   [suspended, { ...BASE, flows: 20_000, faults: 2 }],
   [halfOpen, { ...BASE, flows: 20_000, faults: 2 }],
   [postgresKilled, { ...BASE, flows: 15_000, faults: 8 }],
+  [redisFails, { ...BASE, flows: 20_000, faults: 1, awayMs: 150_000 }],
   [clockSteps, { ...BASE, flows: 10_000, faults: 24 }],
   [deploys, { ...BASE, flows: 15_000, faults: 3 }],
 ];

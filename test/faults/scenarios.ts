@@ -178,6 +178,34 @@ export const postgresKilled: Scenario = {
   },
 };
 
+/** Emptied while it is used; hanging for longer than anybody waits; killed, and back with nothing in it. It costs no outcome. Where none is installed, nothing is done. */
+export const redisFails: Scenario = {
+  name: "Redis emptied, hanging, killed",
+  async play({ cluster: { redis }, scale, untilSent, disturb }) {
+    if (!redis) return;
+    const faults: Readonly<Record<string, () => Promise<void>>> = {
+      emptied: redis.flush,
+      async hanging() {
+        redis.suspend();
+        await delay(scale.awayMs);
+        redis.resume();
+      },
+      async killed() {
+        await redis.kill();
+        await delay(scale.awayMs / 4);
+        await redis.start();
+      },
+    };
+    for (let fault = 0; fault < scale.faults; fault++) {
+      for (const [index, [name, act]] of Object.entries(faults).entries()) {
+        await untilSent(shareAt(3 * fault + index, 3 * scale.faults));
+        disturb(`Redis ${name}`);
+        await act();
+      }
+    }
+  },
+};
+
 /** By hours: what is counted by the wall clock alone would be free again, or stand still. By little more than a send deadline: what is on its way. */
 const STEPS_MS = [2 * HOUR_MS, -2 * HOUR_MS, -30 * HOUR_MS, 30 * HOUR_MS, 15_000, -15_000];
 
@@ -228,7 +256,7 @@ export const killsAndDeploys: Scenario = {
 /** Four nodes, of which one is suspended and one cut off while the others die at every point; and then what costs no outcome, with work that is
  *  still to come then, however fast the first was done. */
 export const outages: Scenario = {
-  name: "kill -9 at each point, SIGSTOP, half-open connections, a killed Postgres, lost answers, clock steps",
+  name: "kill -9 at each point, SIGSTOP, half-open connections, a killed Postgres, lost answers, clock steps, a Redis that fails",
   async play(situation) {
     const { cluster, scale, addWork } = situation;
     const { nodes } = cluster;
@@ -239,7 +267,7 @@ export const outages: Scenario = {
     await addWork(scale.flows);
     await postgresKilled.play(within(situation, [0, 0.5], nodes, 1));
     for (const statement of ["attempt", "settle", "claim"]) await loseAnswer(situation, statement);
-    await clockSteps.play(within(situation, [0.2, 0.8], nodes, 4));
+    await Promise.all([clockSteps.play(within(situation, [0.2, 0.8], nodes, 4)), redisFails.play({ ...within(situation, [0.2, 0.8], nodes, 1), scale: { ...situation.scale, faults: 1, awayMs: 3000 } })]);
     await cutOff;
   },
 };

@@ -14,6 +14,7 @@ import { type ClusterNode, createClusterNode } from "./cluster-node.ts";
 import { eventually } from "./eventually.ts";
 import { recordOwners } from "./evidence.ts";
 import { query, silent } from "./factories.ts";
+import { noRedis, type RedisServer, startRedisServer } from "./redis-server.ts";
 import { startPostgresProxy } from "./postgres-proxy.ts";
 import { openWireWitness, type WireWitness } from "./wire-witness.ts";
 
@@ -25,6 +26,8 @@ export interface Cluster {
   /** Past the proxies. */
   readonly pool: pg.Pool;
   readonly wire: WireWitness;
+  /** That all nodes use; undefined where none is installed. */
+  readonly redis: RedisServer | undefined;
   /** kill -9 of Postgres and all its processes. It is started again at once, on the same port. */
   killPostgres(): Promise<void>;
   /** Waits until this process has devices. */
@@ -49,14 +52,16 @@ export async function startCluster({ nodes: count, settings }: ClusterOptions): 
     await skipDiskWrites(pool);
     await migrate(pool);
     await recordOwners(pool);
+    const redis = noRedis ? undefined : await startRedisServer();
+    if (redis) stops.push(redis.stop);
     const names = Array.from({ length: count }, (_, index) => `node${index + 1}`);
     const wire = await openWireWitness(dir, names);
     stops.push(wire.close);
-    const nodes = await Promise.all(names.map((name) => createNode(name, dir, postgres.url, { ...settings, RENTAK_SIMULATOR_LOG: wire.logOf(name) })));
+    const nodes = await Promise.all(names.map((name) => createNode(name, dir, postgres.url, { ...settings, ...(redis && { REDIS_URL: redis.url }), RENTAK_SIMULATOR_LOG: wire.logOf(name) })));
     stops.push(() => Promise.all(nodes.map((node) => node.proxy.close())));
     stops.push(() => Promise.all(nodes.map((node) => node.end("SIGKILL"))));
     await Promise.all(nodes.map((node) => node.start()));
-    return { dir, nodes, pool, wire, stop, untilGivenDevices: (node) => untilGivenDevices(pool, node), killPostgres: () => killPostgres(join(dataDir, "postmaster.pid"), pool) };
+    return { dir, nodes, pool, wire, redis, stop, untilGivenDevices: (node) => untilGivenDevices(pool, node), killPostgres: () => killPostgres(join(dataDir, "postmaster.pid"), pool) };
   } catch (error) {
     await stop();
     throw error;

@@ -6,10 +6,11 @@ import { benchFleet } from "./fleet.ts";
 import { benchImport } from "./import.ts";
 import { benchLanes } from "./lanes.ts";
 import { benchLeads } from "./leads.ts";
+import { benchStatus } from "./status.ts";
 import { benchWhatsapp } from "./whatsapp.ts";
 import { OperatorError } from "../src/lib/errors.ts";
 
-const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { api: benchApi, dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, leads: benchLeads, whatsapp: benchWhatsapp };
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { api: benchApi, dispatch: benchDispatch, fleet: benchFleet, import: () => benchImport(), lanes: benchLanes, leads: benchLeads, status: benchStatus, whatsapp: benchWhatsapp };
 
 const [name = "", ...args] = process.argv.slice(2);
 const bench = BENCHES[name];

@@ -117,7 +117,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     onFatal,
   });
   const { minStepDelayHours } = config;
-  const services = { bell, cache, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
+  const services = { bell, cache, clock, events, fleet: node.fleet, messageIds, sealer: sealing.sealer, optOutHash, importer, watch: createWatch(clock), fetchMedia: createFetchMedia({ privateHosts: config.mediaPrivateHosts }), webhooks: { privateHosts: config.webhookPrivateHosts, generation }, minStepDelayHours, version: VERSION };
   const webhookSender = createWebhookSender({ pool, tailer, generation, bell, sealer: sealing.sealer, privateHosts: config.webhookPrivateHosts, clock, random, logger, version: VERSION });
   webhookSender.start();
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger, ...(config.apiJit === "on" && { compileAfter: COMPILE_AFTER }) });

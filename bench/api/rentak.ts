@@ -19,7 +19,8 @@ const SETTINGS = {
 
 export const AUTHORIZATION = `Bearer ${TOKEN}`;
 
-export const startRentak = (url: string, nodeArguments: readonly string[]): Promise<Server> => startServer(url, nodeArguments, SETTINGS);
+export const startRentak = (url: string, nodeArguments: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Server> =>
+  startServer(url, nodeArguments, { ...SETTINGS, ...settings });
 
 /** Asks as an administrator. Throws on errors. */
 export async function ask<T>(server: Server, query: string, variables: Record<string, unknown> = {}): Promise<T> {

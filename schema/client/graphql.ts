@@ -25,6 +25,8 @@ export type CreateDeviceInput = {
   idempotencyKey?: string | null | undefined;
   /** What it is called, in 1 to 200 characters. */
   name: string;
+  /** Over so many days, from its first time online on, its limits grow to the whole, as much more each day: 0 to 90, 0 for none. */
+  rampDays?: number | null | undefined;
   /** SIMULATOR only: what share of sends fails, 0 to 1; none where it is left out. */
   simulatedFailureRate?: number | null | undefined;
   /** SIMULATOR only: how long a send takes, in milliseconds, 0 to 600,000; 200 where it is left out. */

@@ -80,6 +80,11 @@ WorkspaceRef.implement({
     }),
     formOfAddress: t.exposeString("formOfAddress", { description: "What a person without a usable name is called in a greeting." }),
     hourlyCeiling: t.exposeInt("hourlyCeiling", { nullable: true, description: "At most so many attempts an hour over all devices." }),
+    maxSendingDevices: t.exposeInt("maxSendingDevices", {
+      nullable: true,
+      description: "At most so many devices send, the oldest first; the others are held back (Device.isHeldBack). Null: all of them send.",
+    }),
+    enrollmentPercent: t.exposeInt("enrollmentPercent", { description: "What share of the leads their triggers enrol, in percent: always the same leads. The others are enrolled by themselves once it is raised." }),
   }),
 });
 
@@ -170,6 +175,8 @@ const UpdateWorkspaceInput = builder.inputType("UpdateWorkspaceInput", {
     greetings: t.field({ type: [GreetingInput], description: "The whole list, of 1 to 24. The last greeting of a day holds until the first of the next." }),
     formOfAddress: t.string({ description: "1 to 50 characters. Said where a lead's name has no letters: none at all, or a phone number." }),
     hourlyCeiling: t.int({ description: "At most so many attempts in any hour over all devices, 1 or more. Null for no ceiling." }),
+    maxSendingDevices: t.int({ description: "At most so many devices send, the oldest first, 0 or more; the others stay connected and are held back. Those that an operator has paused do not count. Null lets all of them send." }),
+    enrollmentPercent: t.int({ description: "What share of the leads their triggers enrol, 0 to 100: always the same leads. Those that carry a trigger already are enrolled by themselves when it is raised; who is enrolled stays enrolled when it is lowered." }),
   }),
 });
 

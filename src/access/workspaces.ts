@@ -1,9 +1,12 @@
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import { isSupportedCountry } from "libphonenumber-js/min";
+import type { Cache } from "../cache/cache.ts";
 import { isOneOf } from "../db/ids.ts";
 import { sequences } from "../db/tables/sequences.ts";
 import { workspaces } from "../db/tables/workspaces.ts";
 import type { Tx, WorkspaceDb } from "../db/workspace.ts";
+import { holdBack } from "../devices/hold-back.ts";
+import { written as devicesWritten } from "../devices/service.ts";
 import type { Bell } from "../events/bell.ts";
 import { invalid, ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { checkGreetings, formOfAddressProblem, type Greeting } from "../messages/greeting.ts";
@@ -28,7 +31,7 @@ export const workspacesById = (db: WorkspaceDb, ids: readonly string[]): Promise
 
 type Optional<T> = T | null | undefined;
 
-/** Null takes away quietHours, frequencyCap, hourlyCeiling and stopConfirmation. */
+/** Null takes away quietHours, frequencyCap, hourlyCeiling, maxSendingDevices and stopConfirmation. */
 export type WorkspaceChange = {
   readonly name?: Optional<string>;
   readonly timeZone?: Optional<string>;
@@ -36,6 +39,9 @@ export type WorkspaceChange = {
   readonly quietHours?: Optional<QuietHours>;
   readonly frequencyCap?: Optional<FrequencyCap>;
   readonly hourlyCeiling?: Optional<number>;
+  /** Null: all devices send. */
+  readonly maxSendingDevices?: Optional<number>;
+  readonly enrollmentPercent?: Optional<number>;
   readonly requireConsent?: Optional<boolean>;
   readonly stopWords?: Optional<readonly string[]>;
   readonly stopConfirmation?: Optional<string>;
@@ -43,21 +49,23 @@ export type WorkspaceChange = {
   readonly formOfAddress?: Optional<string>;
 };
 
-type WorkspaceWrites = { readonly db: WorkspaceDb; readonly bell: Bell };
+type WorkspaceWrites = { readonly db: WorkspaceDb; readonly bell: Bell; readonly cache: Cache };
 
-export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: WorkspaceChange): Promise<Result<string>> {
+export async function updateWorkspace({ db, bell, cache }: WorkspaceWrites, change: WorkspaceChange): Promise<Result<string>> {
   const stopWords = change.stopWords == null ? undefined : checkStopWords(change.stopWords, "input", "stopWords");
   const greetings = change.greetings == null ? undefined : checkGreetings(change.greetings, "input", "greetings");
   const refusals = [stopWords, greetings].flatMap((checked) => (checked?.ok === false ? checked.errors : []));
   const problems = [...workspaceProblems(change), ...refusals];
   if (problems.length > 0) return refused(...problems);
-  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, requireConsent, stopConfirmation, formOfAddress } = change;
+  const { name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, maxSendingDevices, enrollmentPercent, requireConsent, stopConfirmation, formOfAddress } = change;
   const values = {
     ...(name != null && { name: name.trim() }),
     ...(timeZone != null && { timeZone }),
     ...(defaultCountry != null && { defaultCountry }),
     ...(frequencyCap !== undefined && { capMessages: frequencyCap?.messages ?? null, capHours: frequencyCap?.hours ?? null }),
     ...(hourlyCeiling !== undefined && { hourlyCeiling }),
+    ...(maxSendingDevices !== undefined && { maxSendingDevices }),
+    ...(enrollmentPercent != null && { enrollmentPercent }),
     ...(requireConsent != null && { requireConsent }),
     ...(stopWords?.ok && { stopWords: stopWords.value }),
     ...(greetings?.ok && { greetings: greetings.value }),
@@ -72,11 +80,13 @@ export async function updateWorkspace({ db, bell }: WorkspaceWrites, change: Wor
   };
   const result = await db.write(async (tx) => {
     if (Object.keys(values).length > 0) await tx.update(workspaces).set(values).where(eq(workspaces.id, db.id));
+    if (maxSendingDevices !== undefined) await holdBack(tx, db.id);
     // Under the workspace's lock, which a change of a sequence takes too.
     const silenced = quietHours ? await silencedSequence(tx, db.id, quietHours) : undefined;
     return silenced ? refused(silenced) : ok(db.id);
   });
-  if (result.ok && (quietHours !== undefined || requireConsent === false)) bell.ring("enrollment");
+  if (result.ok && (quietHours !== undefined || requireConsent === false || enrollmentPercent != null)) bell.ring("enrollment");
+  if (result.ok && maxSendingDevices !== undefined) devicesWritten({ db, bell, cache });
   return result;
 }
 
@@ -114,7 +124,7 @@ const MAX_CAP_MESSAGES = 100;
 const MAX_CAP_HOURS = 8760;
 
 /** What is wrong with what is given, each with what would be right. */
-export function workspaceProblems({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, stopWords, stopConfirmation, greetings, formOfAddress }: WorkspaceChange): UserError[] {
+export function workspaceProblems({ name, timeZone, defaultCountry, quietHours, frequencyCap, hourlyCeiling, maxSendingDevices, enrollmentPercent, stopWords, stopConfirmation, greetings, formOfAddress }: WorkspaceChange): UserError[] {
   const problems: UserError[] = [];
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A workspace's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
@@ -135,7 +145,13 @@ export function workspaceProblems({ name, timeZone, defaultCountry, quietHours, 
   if (hourlyCeiling != null && hourlyCeiling < LEAST) {
     problems.push(invalid(`hourlyCeiling must be at least ${LEAST}, not ${hourlyCeiling}; null takes it away.`, "input", "hourlyCeiling"));
   }
-  for (const [field, value] of Object.entries({ stopWords, greetings, formOfAddress })) {
+  if (maxSendingDevices != null && maxSendingDevices < 0) {
+    problems.push(invalid(`maxSendingDevices must be 0 or more, not ${maxSendingDevices}; null lets all devices send.`, "input", "maxSendingDevices"));
+  }
+  if (enrollmentPercent != null && !(enrollmentPercent >= 0 && enrollmentPercent <= 100)) {
+    problems.push(invalid(`enrollmentPercent must be from 0 to 100, not ${enrollmentPercent}.`, "input", "enrollmentPercent"));
+  }
+  for (const [field, value] of Object.entries({ enrollmentPercent, stopWords, greetings, formOfAddress })) {
     if (value === null) problems.push(invalid(`${field} cannot be cleared; leave it out to keep it as it is.`, "input", field));
   }
   const address = formOfAddress == null ? undefined : formOfAddressProblem(formOfAddress);

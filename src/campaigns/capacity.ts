@@ -3,6 +3,7 @@
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
+import { dailyLimitOf, hourlyLimitOf } from "../devices/ramp.ts";
 import { IS_RESTRICTED } from "../devices/restriction.ts";
 import { SECOND_MS } from "../lib/clock.ts";
 import { estimatedFinish, PLAYED_DAYS, type DeviceGroup, type WaitingLane } from "./estimate.ts";
@@ -20,9 +21,9 @@ const OPENINGS = PLAYED_DAYS + 2;
 
 const FLEET = `
   WITH able AS MATERIALIZED (
-    SELECT d.id, d.hourly_limit, d.daily_limit, CASE d.transport WHEN 'SIMULATOR' THEN d.simulated_latency_ms ELSE ${USUAL_SEND_MS} END AS send_ms,
-           row_number() OVER (PARTITION BY d.hourly_limit, d.daily_limit ORDER BY d.id) AS place
-      FROM devices d WHERE d.workspace_id = $1 AND d.status = 'ONLINE' AND d.paused_at IS NULL AND (${IS_RESTRICTED}) IS NOT TRUE),
+    SELECT d.id, l.hourly_limit, l.daily_limit, CASE d.transport WHEN 'SIMULATOR' THEN d.simulated_latency_ms ELSE ${USUAL_SEND_MS} END AS send_ms,
+           row_number() OVER (PARTITION BY l.hourly_limit, l.daily_limit ORDER BY d.id) AS place
+      FROM devices d CROSS JOIN LATERAL (SELECT ${hourlyLimitOf("d")} AS hourly_limit, ${dailyLimitOf("d")} AS daily_limit) AS l WHERE d.workspace_id = $1 AND d.status = 'ONLINE' AND d.paused_at IS NULL AND (${IS_RESTRICTED}) IS NOT TRUE),
   groups AS (
     SELECT hourly_limit, daily_limit, count(*)::int AS devices, least(count(*), ${SAMPLE})::int AS sampled, avg(send_ms)::float8 AS send_ms
       FROM able GROUP BY hourly_limit, daily_limit),

@@ -9,6 +9,7 @@ import { cachedCount, cachedList, cachedLoads } from "./cached.ts";
 import { followDevices } from "./changes.ts";
 import { DeviceRef, DeviceStatusEnum } from "./refs.ts";
 import type { TransportName } from "./input.ts";
+import { rampedLimit, rampEndsAt } from "./ramp.ts";
 import { loadScore } from "./score.ts";
 import {
   createDevice,
@@ -83,12 +84,26 @@ DeviceRef.implement({
     }),
     isAvailable: t.boolean({
       description: "Online, not paused, and with room under both limits.",
-      resolve: async (device, _args, context) => isAvailable(device, await loadOf(context).load(device.id)),
+      resolve: async (device, _args, context) => isAvailable(device, await loadOf(context).load(device.id), context.clock.now()),
     }),
     hourlyLimit: t.exposeInt("hourlyLimit", { description: "At most so many attempts in any 60 minutes." }),
     dailyLimit: t.exposeInt("dailyLimit", { description: "At most so many attempts in any 24 hours." }),
-    effectiveHourlyLimit: t.exposeInt("hourlyLimit", { description: "The hourly limit in force now." }),
-    effectiveDailyLimit: t.exposeInt("dailyLimit", { description: "The daily limit in force now." }),
+    effectiveHourlyLimit: t.int({
+      description: "The hourly limit in force now, with the ramp of a new device worked in.",
+      resolve: (device, _args, { clock }) => rampedLimit(device.hourlyLimit, device, clock.now()),
+    }),
+    effectiveDailyLimit: t.int({
+      description: "The daily limit in force now, with the ramp of a new device worked in.",
+      resolve: (device, _args, { clock }) => rampedLimit(device.dailyLimit, device, clock.now()),
+    }),
+    rampDays: t.exposeInt("rampDays", { description: "Over so many days, from its first time online on, its limits grow to the whole, as much more each day. 0: they are whole from the beginning." }),
+    rampEndsAt: t.field({
+      type: "DateTime",
+      nullable: true,
+      description: "When its limits are whole. Null where they are, and where it has not been online yet.",
+      resolve: (device, _args, { clock }) => rampEndsAt(device, clock.now()),
+    }),
+    isHeldBack: t.exposeBoolean("isHeldBack", { description: "Paused until its turn comes, because the workspace lets fewer devices send for now (Workspace.maxSendingDevices)." }),
     load: t.field({
       type: DeviceLoadType,
       description: "How much it has sent lately, and has to send now.",
@@ -167,6 +182,7 @@ const CreateDeviceInput = builder.inputType("CreateDeviceInput", {
     transport: t.field({ type: Transport, required: true, defaultValue: "WHATSAPP", description: "What it sends through. It cannot be changed later." }),
     hourlyLimit: t.int({ required: true, defaultValue: 80 }),
     dailyLimit: t.int({ required: true, defaultValue: 800 }),
+    rampDays: t.int(),
     simulatedLatencyMs: t.int({ description: "SIMULATOR only: how long a send takes, in milliseconds, 0 to 600,000; 200 where it is left out." }),
     simulatedFailureRate: t.float({ description: "SIMULATOR only: what share of sends fails, 0 to 1; none where it is left out." }),
     idempotencyKey: t.string(),
@@ -180,6 +196,7 @@ const UpdateDeviceInput = builder.inputType("UpdateDeviceInput", {
     name: t.string(),
     hourlyLimit: t.int(),
     dailyLimit: t.int(),
+    rampDays: t.int(),
   }),
 });
 

@@ -9,6 +9,7 @@ export type NewDevice = {
   readonly transport: TransportName;
   readonly hourlyLimit: number;
   readonly dailyLimit: number;
+  readonly rampDays?: number | null | undefined;
   readonly simulatedLatencyMs?: number | null | undefined;
   readonly simulatedFailureRate?: number | null | undefined;
 };
@@ -17,15 +18,17 @@ export type DeviceChange = {
   readonly name?: string | null | undefined;
   readonly hourlyLimit?: number | null | undefined;
   readonly dailyLimit?: number | null | undefined;
+  readonly rampDays?: number | null | undefined;
 };
 
 const MAX_NAME_LENGTH = 200;
 const MAX_LIMIT = 100_000;
 const MAX_LATENCY_MS = 600_000;
+const MAX_RAMP_DAYS = 90;
 
 export function deviceProblems(input: DeviceChange & Pick<Partial<NewDevice>, "transport" | "simulatedLatencyMs" | "simulatedFailureRate">): UserError[] {
   const problems: UserError[] = [];
-  const { name, simulatedLatencyMs: latency, simulatedFailureRate: rate } = input;
+  const { name, rampDays, simulatedLatencyMs: latency, simulatedFailureRate: rate } = input;
   if (name !== undefined && (name === null || name.trim() === "" || name.trim().length > MAX_NAME_LENGTH)) {
     problems.push(invalid(`A device's name must have 1 to ${MAX_NAME_LENGTH} characters.`, "input", "name"));
   }
@@ -34,6 +37,9 @@ export function deviceProblems(input: DeviceChange & Pick<Partial<NewDevice>, "t
     if (limit !== undefined && (limit === null || limit < 1 || limit > MAX_LIMIT)) {
       problems.push(invalid(`${field} must be a number from 1 to ${MAX_LIMIT.toLocaleString("en")}, not ${limit}.`, "input", field));
     }
+  }
+  if (rampDays != null && !(rampDays >= 0 && rampDays <= MAX_RAMP_DAYS)) {
+    problems.push(invalid(`rampDays must be from 0 to ${MAX_RAMP_DAYS}, not ${rampDays}.`, "input", "rampDays"));
   }
   for (const field of ["simulatedLatencyMs", "simulatedFailureRate"] as const) {
     if (input.transport !== "WHATSAPP" || input[field] == null) continue;

@@ -9,9 +9,11 @@ import { devices } from "../db/tables/devices.ts";
 import { flows } from "../db/tables/flows.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import type { Bell } from "../events/bell.ts";
-import { ok, refused, type Result } from "../lib/errors.ts";
+import { ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { PAIR_FIRST, type SessionStatus } from "../transports/transport.ts";
 import { devicesGroup } from "./cache-group.ts";
+import { holdBack } from "./hold-back.ts";
+import { dailyLimitOf, hourlyLimitOf, rampedLimit } from "./ramp.ts";
 import { deviceProblems, type DeviceChange, type NewDevice, type TransportName } from "./input.ts";
 
 export type Device = typeof devices.$inferSelect;
@@ -58,15 +60,15 @@ export async function deviceLoads(db: WorkspaceDb, ids: readonly string[]): Prom
   return ids.map((id) => byId.get(id) ?? { messagesHour: 0, messagesToday: 0 });
 }
 
-/** Online, not paused, and with room under both limits. */
-export const isAvailable = (device: Device, load: DeviceLoad): boolean =>
+/** Online, not paused, and with room under both limits, at `now` (ms since the epoch). */
+export const isAvailable = (device: Device, load: DeviceLoad, now: number): boolean =>
   device.status === "ONLINE" &&
   device.pausedAt === null &&
-  load.messagesHour < device.hourlyLimit &&
-  load.messagesToday < device.dailyLimit;
+  load.messagesHour < rampedLimit(device.hourlyLimit, device, now) &&
+  load.messagesToday < rampedLimit(device.dailyLimit, device, now);
 
 const available = sql`(${devices.status} = 'ONLINE' AND ${devices.pausedAt} IS NULL
-  AND ${messagesHour} < ${devices.hourlyLimit} AND ${messagesToday} < ${devices.dailyLimit})`;
+  AND ${messagesHour} < ${sql.raw(hourlyLimitOf("devices"))} AND ${messagesToday} < ${sql.raw(dailyLimitOf("devices"))})`;
 
 const matching = (db: WorkspaceDb, filter: DeviceFilter) =>
   and(
@@ -128,16 +130,18 @@ export async function createDevice(
   if (problems.length > 0) return refused(...problems);
   const result = await writes.db.write((tx) =>
     idempotent(tx, { key: idempotencyKey, operation: "createDevice", input, at: WITHIN_INPUT }, async () => {
-      const { simulatedLatencyMs, simulatedFailureRate, name, ...rest } = input;
+      const { simulatedLatencyMs, simulatedFailureRate, rampDays, name, ...rest } = input;
       const values = {
         ...rest,
         workspaceId: writes.db.id,
         name: name.trim(),
         ...(input.transport === "WHATSAPP" && UNPAIRED),
+        ...(rampDays != null && { rampDays }),
         ...(simulatedLatencyMs != null && { simulatedLatencyMs }),
         ...(simulatedFailureRate != null && { simulatedFailureRate }),
       };
       const [created] = await tx.insert(devices).values(values).returning({ id: devices.id });
+      await holdBack(tx, writes.db.id);
       return created ? ok(created.id) : notFound();
     }),
   );
@@ -148,29 +152,34 @@ export async function createDevice(
 export async function updateDevice(writes: DeviceWrites, id: string, change: DeviceChange): Promise<Result<string>> {
   const problems = deviceProblems(change);
   if (problems.length > 0) return refused(...problems);
-  const { name, hourlyLimit, dailyLimit } = change;
+  const { name, hourlyLimit, dailyLimit, rampDays } = change;
   return write(writes, id, {
     ...(name != null && { name: name.trim() }),
     ...(hourlyLimit != null && { hourlyLimit }),
     ...(dailyLimit != null && { dailyLimit }),
+    ...(rampDays != null && { rampDays }),
   });
 }
 
 /** It stays connected; nothing new is attempted through it. */
 export const pauseDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> =>
-  write(writes, id, { pausedAt: sql`coalesce(${devices.pausedAt}, clock_timestamp())` });
+  write(writes, id, { pausedAt: sql`coalesce(${devices.pausedAt}, clock_timestamp())`, isHeldBack: false });
 
-export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> => write(writes, id, { pausedAt: null });
+export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<string>> =>
+  write(writes, id, { pausedAt: null }, ({ isHeldBack }) =>
+    isHeldBack ? { code: "INVALID_STATE", message: "It is held back: the workspace lets only so many devices send for now. Raise maxSendingDevices (updateWorkspace), or pause another device.", field: ["id"] } : undefined,
+  );
 
-async function write(writes: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>): Promise<Result<string>> {
-  const result = await writes.db.write(async (tx) => {
-    // An update of nothing is no statement, but the device may still be unknown.
-    const written = await tx
-      .update(devices)
-      .set({ name: sql`${devices.name}`, ...values })
-      .where(own(writes.db, id))
-      .returning({ id: devices.id });
-    return written.length > 0 ? ok(id) : notFound();
+async function write(writes: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>, problem: (device: Device) => UserError | undefined = () => undefined): Promise<Result<string>> {
+  const result = await writes.db.write(async (tx): Promise<Result<string>> => {
+    const [device] = await tx.select().from(devices).where(own(writes.db, id)).for("update");
+    if (!device) return notFound();
+    const hindrance = problem(device);
+    if (hindrance) return refused(hindrance);
+    // An update of nothing is no statement.
+    await tx.update(devices).set({ name: sql`${devices.name}`, ...values }).where(own(writes.db, id));
+    await holdBack(tx, writes.db.id);
+    return ok(id);
   });
   if (result.ok) written(writes);
   return result;
@@ -180,6 +189,7 @@ export async function deleteDevice(writes: DeviceWrites, id: string): Promise<Re
   const result = await writes.db.write(async (tx) => {
     const deleted = await tx.delete(devices).where(own(writes.db, id)).returning({ id: devices.id });
     if (deleted.length === 0) return notFound();
+    await holdBack(tx, writes.db.id);
     // What waited for this device goes to whichever is free: nobody else would ever claim it.
     await tx
       .update(flows)
@@ -191,7 +201,8 @@ export async function deleteDevice(writes: DeviceWrites, id: string): Promise<Re
   return result;
 }
 
-function written({ db, bell, cache }: DeviceWrites): void {
+/** Once a change of devices is committed. */
+export function written({ db, bell, cache }: DeviceWrites): void {
   cache.forget(devicesGroup(db.id));
   bell.ring("devices");
 }

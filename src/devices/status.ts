@@ -25,6 +25,8 @@ const writeStatus = `
            status_changed_at = CASE WHEN n.status = n.previous_status THEN d.status_changed_at ELSE clock_timestamp() END,
            -- When it began: one that only came back with it would undo an operator's release of the first contacts.
            restricted_at = CASE WHEN n.status = 'RESTRICTED' AND n.is_restricted IS NOT TRUE THEN clock_timestamp() ELSE d.restricted_at END,
+           -- With a number that is linked anew it begins anew.
+           ramp_began_at = CASE WHEN n.status = 'ONLINE' THEN coalesce(d.ramp_began_at, clock_timestamp()) WHEN n.status NOT IN ('UNPAIRED', 'LOGGED_OUT') THEN d.ramp_began_at END,
            restricted_until = CASE WHEN n.status IN ('CONNECTING', 'OFFLINE') THEN d.restricted_until
                                    WHEN n.status = 'RESTRICTED' THEN coalesce(n.until, CASE WHEN n.is_restricted THEN d.restricted_until END, clock_timestamp() + ${UNKNOWN_RESTRICTION}) END
       FROM next n

@@ -2,6 +2,7 @@
 
 import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
+import { dailyLimitOf, hourlyLimitOf } from "../devices/ramp.ts";
 import type { SessionStatus } from "../transports/transport.ts";
 
 export type DeviceRow = {
@@ -16,6 +17,7 @@ export type DeviceRow = {
   readonly pairingPhone: string | null;
   readonly logoutRequestedAt: Date | null;
   readonly pausedAt: Date | null;
+  /** That are in force now: those of a new device grow. */
   readonly hourlyLimit: number;
   readonly dailyLimit: number;
   readonly simulatedLatencyMs: number;
@@ -31,7 +33,7 @@ export async function loadDevices(pool: pg.Pool, nodeId: string): Promise<Device
   const { rows } = await pool.query<DeviceRow>({
     name: "devices_of_node",
     text: `SELECT id, workspace_id AS "workspaceId", node_id AS "nodeId", transport, status, status_reason AS "statusReason", restricted_until AS "restrictedUntil",
-                  pairing_requested_at AS "pairingRequestedAt", pairing_phone AS "pairingPhone", logout_requested_at AS "logoutRequestedAt", paused_at AS "pausedAt", hourly_limit AS "hourlyLimit", daily_limit AS "dailyLimit",
+                  pairing_requested_at AS "pairingRequestedAt", pairing_phone AS "pairingPhone", logout_requested_at AS "logoutRequestedAt", paused_at AS "pausedAt", ${hourlyLimitOf("devices")} AS "hourlyLimit", ${dailyLimitOf("devices")} AS "dailyLimit",
                   simulated_latency_ms AS "simulatedLatencyMs", simulated_failure_rate AS "simulatedFailureRate",
                   wanted_node_id AS "wantedNodeId", quarantined, spills
              FROM devices WHERE node_id = $1 ORDER BY id`,

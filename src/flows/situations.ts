@@ -4,6 +4,7 @@ import type pg from "pg";
 import { textArray } from "../db/arrays.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import { LASTING_STATUSES } from "../devices/lasting.ts";
+import { dailyLimitOf, hourlyLimitOf } from "../devices/ramp.ts";
 import { IS_RESTRICTED } from "../devices/restriction.ts";
 import { SEND_DEADLINE_MS } from "../transports/transport.ts";
 import { hasOlder } from "./older.ts";
@@ -29,16 +30,16 @@ const SEND_DEADLINE = `interval '${SEND_DEADLINE_MS} milliseconds'`;
  *  the window and the send deadline. */
 const blockedBy = (limit: string, hours: number) => `(
   SELECT a.at + (interval '${hours} hours' + ${SEND_DEADLINE}) FROM device_attempts a
-   WHERE a.device_id = d.id AND a.at > now() - (interval '${hours} hours' + ${SEND_DEADLINE}) ORDER BY a.at DESC OFFSET d.${limit} - 1 LIMIT 1)`;
+   WHERE a.device_id = d.id AND a.at > now() - (interval '${hours} hours' + ${SEND_DEADLINE}) ORDER BY a.at DESC OFFSET ${limit} - 1 LIMIT 1)`;
 
-const [BLOCKED_BY_HOUR, BLOCKED_BY_DAY] = [blockedBy("hourly_limit", 1), blockedBy("daily_limit", 24)];
+const [BLOCKED_BY_HOUR, BLOCKED_BY_DAY] = [blockedBy("d.hourly_limit", 1), blockedBy("d.daily_limit", 24)];
 const BLOCKED_UNTIL = `greatest(${BLOCKED_BY_HOUR}, ${BLOCKED_BY_DAY})`;
 
 const LAST_ATTEMPT = "(SELECT a.at FROM device_attempts a WHERE a.device_id = d.id ORDER BY a.at DESC LIMIT 1)";
 
 const FLEET = `
   WITH online AS MATERIALIZED (
-    SELECT d.id, d.hourly_limit, d.daily_limit, ${LAST_ATTEMPT} AS rested_since
+    SELECT d.id, ${hourlyLimitOf("d")} AS hourly_limit, ${dailyLimitOf("d")} AS daily_limit, ${LAST_ATTEMPT} AS rested_since
       FROM devices d WHERE d.workspace_id = $1 AND d.status = 'ONLINE' AND d.paused_at IS NULL),
   free AS MATERIALIZED (         -- the most rested first: it is the likeliest to have room, and the limits of the others need not be looked at
     SELECT d.rested_since FROM (SELECT * FROM online ORDER BY rested_since NULLS FIRST OFFSET 0) AS d
@@ -100,7 +101,7 @@ const OWN = `
         WHERE w.quiet_start IS NOT NULL AND span.start - ${SEND_DEADLINE} <= now() AND now() < span.until) AS quiet),
   bound AS MATERIALIZED (        -- the devices that still have their people to themselves: a restricted one has them wherever it is
     SELECT d.id, ${IS_RESTRICTED} AS is_restricted, d.restricted_until, (d.status IN ('ONLINE', 'RESTRICTED') AND d.paused_at IS NULL)::int AS online,
-           ${BLOCKED_UNTIL} AS room_at, ${LAST_ATTEMPT} AS rested_since
+           greatest(${blockedBy(hourlyLimitOf("d"), 1)}, ${blockedBy(dailyLimitOf("d"), 24)}) AS room_at, ${LAST_ATTEMPT} AS rested_since
       FROM devices d WHERE d.id IN (SELECT bound_device_id FROM wanted) AND (${IS_RESTRICTED} OR d.status = 'ONLINE' AND d.paused_at IS NULL AND NOT d.spills))
   SELECT f.id, now() AS now, f.attempted_at IS NULL AND f.settled_at IS NULL AS "isWaiting",
          wall_time(coalesce(f.deferred_from, f.due_at), l.paused_at, l.pause_offset) AS "dueAt",

@@ -7,6 +7,7 @@ import type { EventLog } from "../events/types.ts";
 import type { MessageIds } from "../flows/message-id.ts";
 import type { Importer } from "../leads/import.ts";
 import type { OptOutHash } from "../leads/screen.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Sealer } from "../lib/sealing.ts";
 import type { Watch } from "../lib/watch.ts";
 import type { FetchMedia } from "../media/fetch.ts";
@@ -16,6 +17,7 @@ import type { WebhookSettings } from "../webhooks/endpoints.ts";
 export type Services = {
   readonly bell: Bell;
   readonly cache: Cache;
+  readonly clock: Clock;
   readonly events: EventLog;
   readonly fleet: FleetView;
   readonly importer: Importer;

@@ -54,6 +54,8 @@ const INPUT_FIELDS: Words = {
   hourlyLimit: "At most so many attempts in any 60 minutes, from 1 to 100,000.",
   dailyLimit: "At most so many attempts in any 24 hours, from 1 to 100,000.",
 
+  rampDays: "Over so many days, from its first time online on, its limits grow to the whole, as much more each day: 0 to 90, 0 for none.",
+
   // Of a sequence.
   triggerPrefix: "What its triggers begin with, of at most 100 characters: a note for people, which nothing is checked against. Null for none.",
   scheduleTime: "The time of day from which its messages go out, for scheduleToleranceMinutes, in the lead's time zone. Null: at any time.",

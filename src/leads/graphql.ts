@@ -22,6 +22,7 @@ const TriggerStateKind = describedEnum("TriggerStateKind", "What became of a tri
   NOT_ENTRY_POINT: "The step with this trigger is no entry point.",
   SEQUENCE_NOT_ACTIVE: "Its sequence is a draft, paused or archived, or enrols nobody until its problems are mended.",
   OPTED_OUT: "The person has opted out. optInLead enrols them, once they have agreed again.",
+  NOT_ADMITTED: "The workspace enrols only a part of its leads for now (enrollmentPercent). The lead is enrolled by itself once its turn has come.",
   NO_CONSENT: "The workspace wants a recorded consent, and the lead has none. Once it is recorded, the lead is enrolled by itself.",
 });
 

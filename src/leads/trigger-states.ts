@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { WorkspaceDb } from "../db/workspace.ts";
 
-export const TRIGGER_STATE_KINDS = ["QUEUED", "ENROLLED", "NO_SUCH_STEP", "NOT_ENTRY_POINT", "SEQUENCE_NOT_ACTIVE", "OPTED_OUT", "NO_CONSENT"] as const;
+export const TRIGGER_STATE_KINDS = ["QUEUED", "ENROLLED", "NO_SUCH_STEP", "NOT_ENTRY_POINT", "SEQUENCE_NOT_ACTIVE", "OPTED_OUT", "NO_CONSENT", "NOT_ADMITTED"] as const;
 
 export type TriggerState = {
   readonly trigger: string;
@@ -16,6 +16,7 @@ type Row = {
   readonly trigger: string;
   readonly isOptedOut: boolean;
   readonly lacksConsent: boolean;
+  readonly isAdmitted: boolean;
   readonly hasStep: boolean;
   readonly isEntryPoint: boolean;
   readonly sequenceName: string;
@@ -33,6 +34,7 @@ export async function triggerStates(db: WorkspaceDb, leadIds: readonly string[])
     tx.execute<Row>(sql`
       SELECT l.id AS "leadId", w.word AS trigger, l.opted_out_at IS NOT NULL AS "isOptedOut",
              l.consent_at IS NULL AND (SELECT w.require_consent FROM workspaces w WHERE w.id = l.workspace_id) AS "lacksConsent",
+             (SELECT is_admitted(l.id, w.enrollment_percent) FROM workspaces w WHERE w.id = l.workspace_id) AS "isAdmitted",
              st.id IS NOT NULL AS "hasStep", coalesce(st.is_entry_point, false) AS "isEntryPoint",
              coalesce(s.name, '') AS "sequenceName", coalesce(s.status, '') AS "sequenceStatus",
              coalesce(s.reviewed_revision = s.revision, false) AS "isReviewed", coalesce(s.is_sound, false) AS "isSound",
@@ -71,6 +73,7 @@ function verdictOn(row: Row): Pick<TriggerState, "state" | "message"> {
   }
   if (row.sequenceStatus !== "ACTIVE") return is("SEQUENCE_NOT_ACTIVE", notActive(row));
   if (row.lacksConsent) return is("NO_CONSENT", "This workspace writes only to people whose consent is recorded. Record it with updateLead or an import: the lead is then enrolled by itself.");
+  if (!row.isAdmitted) return is("NOT_ADMITTED", "The workspace enrols only a part of its leads for now (enrollmentPercent). The lead is enrolled by itself once its turn has come.");
   if (!row.isReviewed) return is("QUEUED", `${sequence} was changed and is being checked; the lead is enrolled after that.`);
   if (!row.isSound) return is("SEQUENCE_NOT_ACTIVE", `${sequence} enrols nobody until its problems are mended; Sequence.problems lists them.`);
   return is("QUEUED", `${sequence} enrols the lead within the next cycle.`);

@@ -62,7 +62,8 @@ const enrolFromQueue = `${enrol(`
           AND t.trigger = ANY (trigger_words(l.trigger)) OFFSET 0) AS l          -- taken off again before we came
       JOIN sequence_steps st ON st.workspace_id = $1 AND st.trigger = t.trigger AND st.is_entry_point
       JOIN sequences s ON s.id = st.sequence_id AND s.is_active AND s.is_sound   -- else the review queues the word again when it is
-      JOIN workspaces w ON w.id = $1 AND (l.consent_at IS NOT NULL OR NOT w.require_consent))`)}   -- else its words are queued again when it has agreed
+      JOIN workspaces w ON w.id = $1 AND (l.consent_at IS NOT NULL OR NOT w.require_consent)   -- else its words are queued again when it has agreed
+                       AND is_admitted(l.id, w.enrollment_percent))`)}                                 -- or when more are admitted
   SELECT (SELECT count(*) FROM taken)::int AS taken, (SELECT count(*) FROM created)::int AS enrolled`;
 
 const enrolChosen = `${enrol(`

@@ -3,6 +3,7 @@
 import type pg from "pg";
 import type { WorkspaceDb } from "../db/workspace.ts";
 import { LASTING_STATUSES } from "../devices/lasting.ts";
+import { dailyLimitOf, hourlyLimitOf } from "../devices/ramp.ts";
 import { DAY_MS, HOUR_MS, SECOND_MS } from "../lib/clock.ts";
 import { invalid, ok, refused, type Result } from "../lib/errors.ts";
 import { type Greeting, templatesAt } from "../messages/greeting.ts";
@@ -68,7 +69,7 @@ const SETTING = `
          w.require_consent AS "requireConsent", w.greetings, w.form_of_address AS "formOfAddress", d.*
     FROM workspaces w
    CROSS JOIN LATERAL (
-     SELECT count(*)::int AS devices, coalesce(sum(hourly_limit), 0)::float8 AS "hourlyLimit", coalesce(sum(daily_limit), 0)::float8 AS "dailyLimit"
+     SELECT count(*)::int AS devices, coalesce(sum(${hourlyLimitOf("devices")}), 0)::float8 AS "hourlyLimit", coalesce(sum(${dailyLimitOf("devices")}), 0)::float8 AS "dailyLimit"
        FROM devices WHERE workspace_id = w.id AND paused_at IS NULL AND status NOT IN ${LASTING_STATUSES}) AS d
    WHERE w.id = $1`;
 

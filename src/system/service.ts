@@ -1,6 +1,7 @@
 import { asc, sql } from "drizzle-orm";
 import { nodes } from "../db/tables/devices.ts";
 import type { WorkspaceDb } from "../db/workspace.ts";
+import { dailyLimitOf, hourlyLimitOf } from "../devices/ramp.ts";
 
 export type NodeStatus = typeof nodes.$inferSelect;
 
@@ -19,8 +20,8 @@ export async function deviceCounts(db: WorkspaceDb): Promise<{ readonly online: 
     tx.execute<{ online: number; available: number }>(sql`
       SELECT count(*)::int AS online,
              (count(*) FILTER (WHERE d.paused_at IS NULL
-               AND (SELECT count(*) FROM device_attempts a WHERE a.device_id = d.id AND a.at > now() - interval '1 hour') < d.hourly_limit
-               AND (SELECT count(*) FROM device_attempts a WHERE a.device_id = d.id AND a.at > now() - interval '24 hours') < d.daily_limit))::int AS available
+               AND (SELECT count(*) FROM device_attempts a WHERE a.device_id = d.id AND a.at > now() - interval '1 hour') < ${sql.raw(hourlyLimitOf("d"))}
+               AND (SELECT count(*) FROM device_attempts a WHERE a.device_id = d.id AND a.at > now() - interval '24 hours') < ${sql.raw(dailyLimitOf("d"))}))::int AS available
         FROM devices d WHERE d.workspace_id = ${db.id} AND d.status = 'ONLINE'`),
   );
   return rows[0] ?? { online: 0, available: 0 };

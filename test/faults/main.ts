@@ -15,7 +15,7 @@ const RUNS: readonly (readonly [Scenario, Scale])[] = [
   [suspended, { ...BASE, flows: 20_000, faults: 2 }],
   [halfOpen, { ...BASE, flows: 20_000, faults: 2 }],
   [postgresKilled, { ...BASE, flows: 15_000, faults: 8 }],
-  [redisFails, { ...BASE, flows: 20_000, faults: 1, awayMs: 150_000 }],
+  [redisFails, { ...BASE, flows: 60_000, faults: 1, awayMs: 120_000 }],
   [clockSteps, { ...BASE, flows: 10_000, faults: 24 }],
   [deploys, { ...BASE, flows: 15_000, faults: 3 }],
 ];

@@ -3,6 +3,7 @@
 import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { releaseFirstContacts } from "../../src/access/workspaces.ts";
+import { uncached } from "../../src/cache/cache.ts";
 import { workspaceDb } from "../../src/db/workspace.ts";
 import { attemptFlows } from "../../src/dispatcher/attempt.ts";
 import { holdFirstContacts } from "../../src/dispatcher/first-contacts.ts";
@@ -39,7 +40,7 @@ const addDevices = async (count: number, transport: "WHATSAPP" | "SIMULATOR" = "
 };
 const restrict = (id: string | undefined, status = "RESTRICTED") =>
   pool.query("UPDATE devices SET status = $2, restricted_at = clock_timestamp(), restricted_until = now() + interval '1 hour' WHERE id = $1", [id, status]);
-const release = (bell = createBell()) => releaseFirstContacts({ db: workspaceDb(pool, workspaceId), bell });
+const release = (bell = createBell()) => releaseFirstContacts({ db: workspaceDb(pool, workspaceId), bell, cache: uncached });
 const isHeld = async () => (await one<{ held: boolean }>(pool, "SELECT first_contacts_held_at IS NOT NULL AS held FROM workspaces WHERE id = $1", [workspaceId])).held;
 
 describe("first contacts are held", () => {

@@ -90,6 +90,7 @@ export async function testServer(
     services: {
       bell: { ...bell, ring: (topic) => (rung.push(topic), bell.ring(topic)) },
       cache: uncached,
+      clock,
       events: noEvents,
       fleet: noFleet,
       importer,

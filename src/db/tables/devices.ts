@@ -25,6 +25,11 @@ export const devices = pgTable(
     logoutRequestedAt: instant("logout_requested_at"),
     hourlyLimit: integer("hourly_limit").notNull().default(80),
     dailyLimit: integer("daily_limit").notNull().default(800),
+    /** Over so many days, from its first time online on, the limits grow to the whole; 0: they are whole from the beginning. */
+    rampDays: integer("ramp_days").notNull().default(0),
+    rampBeganAt: instant("ramp_began_at"),
+    /** Paused because the workspace lets fewer devices send for now, not by an operator. */
+    isHeldBack: boolean("is_held_back").notNull().default(false),
     simulatedLatencyMs: integer("simulated_latency_ms").notNull().default(200),
     simulatedFailureRate: doublePrecision("simulated_failure_rate").notNull().default(0),
     /** The process that holds it; nobody where null. Given by the coordinator, given up by its holder, or taken from a dead one. */
@@ -44,6 +49,8 @@ export const devices = pgTable(
     index("devices_node_id").on(table.nodeId),
     check("devices_transport", sql`${table.transport} IN ('WHATSAPP', 'SIMULATOR')`),
     check("devices_status", sql`${table.status} IN ('UNPAIRED', 'PAIRING', 'CONNECTING', 'ONLINE', 'OFFLINE', 'LOGGED_OUT', 'REPLACED', 'RESTRICTED', 'BANNED')`),
+    check("devices_ramp", sql`${table.rampDays} BETWEEN 0 AND 90`),
+    check("devices_held_back", sql`NOT ${table.isHeldBack} OR ${table.pausedAt} IS NOT NULL`),
     check("devices_limits", sql`${table.hourlyLimit} >= 1 AND ${table.dailyLimit} >= 1`),
     check("devices_failure_rate", sql`${table.simulatedFailureRate} BETWEEN 0 AND 1`),
     check("devices_latency", sql`${table.simulatedLatencyMs} BETWEEN 0 AND 600000`),

@@ -20,6 +20,10 @@ export const workspaces = pgTable("workspaces", {
   capHours: integer("cap_hours"),
   /** At most so many attempts in any hour, over all devices. */
   hourlyCeiling: integer("hourly_ceiling"),
+  /** At most so many devices send, the oldest first; the others are held back. Null: all. */
+  maxSendingDevices: integer("max_sending_devices"),
+  /** What share of the leads their triggers enrol, in percent: always the same leads. */
+  enrollmentPercent: integer("enrollment_percent").notNull().default(100),
   /** Only who has agreed, as far as is recorded, is written to. */
   requireConsent: boolean("require_consent").notNull().default(false),
   /** Incoming words that opt out. */
@@ -44,6 +48,7 @@ export const workspaces = pgTable("workspaces", {
   check("workspaces_frequency_cap", sql`(${table.capMessages} IS NULL) = (${table.capHours} IS NULL) AND coalesce(${table.capMessages} BETWEEN 1 AND 100 AND ${table.capHours} BETWEEN 1 AND 8760, true)`),
   // Of the shape that is read, whoever wrote it. A template that cannot be rendered fails its flows alone.
   check("workspaces_greetings", sql`${table.greetings} <> '[]' AND ${table.greetings} = jsonb_path_query_array(${table.greetings}, 'strict $[*] ? (@.from like_regex "^([01][0-9]|2[0-3]):[0-5][0-9]$" && @.templates.size() > 0 && !exists (@.templates[*] ? (@.type() != "string")))', '{}', true)`),
+  check("workspaces_rollout", sql`${table.maxSendingDevices} >= 0 AND ${table.enrollmentPercent} BETWEEN 0 AND 100`),
   check("workspaces_hourly_ceiling", sql`${table.hourlyCeiling} >= 1`),
 ]);
 

@@ -21,6 +21,10 @@ import { createLeadUpkeep } from "./leads/upkeep.ts";
 import { type Clock, MINUTE_MS } from "./lib/clock.ts";
 import type { Logger } from "./lib/logger.ts";
 import { createFetchMedia } from "./media/fetch.ts";
+import { createMetricsHandler } from "./metrics/http.ts";
+import { createInstallationFigures } from "./metrics/installation.ts";
+import { createMetrics } from "./metrics/metrics.ts";
+import { createReadyHandler } from "./metrics/ready.ts";
 import { createMediaHandler } from "./media/http.ts";
 import { createMediaContents } from "./media/outgoing.ts";
 import type { Random } from "./lib/random.ts";
@@ -98,6 +102,17 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     },
     (error) => logger.error({ err: error }, "WhatsApp's client could not be loaded"),
   );
+  // Of parts that are not there yet: they are looked at when it is scraped.
+  const metrics = createMetrics({
+    version: VERSION,
+    pools: { api: pool, dispatch: dispatchPool },
+    workers: () => node.fleet.workers(),
+    devices: () => node.devices(),
+    hasLease: () => node.hasLease(),
+    subscriptions: () => graphql.subscriptions(),
+    eventLogLagMs: tailer.lagMs,
+    installation: createInstallationFigures({ pool, clock, logger }),
+  });
   const node = await startNode({
     pool: dispatchPool,
     clock,
@@ -106,6 +121,7 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
     logger,
     bell,
     messageIds,
+    observer: metrics.dispatch,
     process,
     transports: { SIMULATOR: createSimulator({ clock, logFile: config.simulatorLog }), WHATSAPP: whatsapp },
     settings: {
@@ -121,18 +137,21 @@ export async function startApp({ config, sealing, pool, dispatchPool, http, logg
   const webhookSender = createWebhookSender({ pool, tailer, generation, bell, sealer: sealing.sealer, privateHosts: config.webhookPrivateHosts, clock, random, logger, version: VERSION });
   webhookSender.start();
   const graphql = createGraphqlServer({ pool, tokens, services, clock, logger, ...(config.apiJit === "on" && { compileAfter: COMPILE_AFTER }) });
+  let stopped: Promise<void> | undefined;
   http.open({
     requests: {
       "/graphql": (request, response) => graphql.handle(request, response),
       "/imports/leads": createImportHandler({ pool, tokens, importer }),
       "/imports/leads/": createRejectsHandler({ pool, tokens }),
       "/media/": createMediaHandler({ pool, tokens }),
+      "/metrics": createMetricsHandler(metrics, config.metricsToken),
+      "/ready": createReadyHandler({ pool, clock, hasLease: node.hasLease, isStopping: () => stopped !== undefined }),
       "/health": (_request, response) => void response.writeHead(200, { "content-type": "text/plain" }).end("ok\n"),
     },
+    observer: metrics.requests,
     upgrades: { "/graphql": (request, socket, head) => graphql.upgrade(request, socket, head) },
   });
 
-  let stopped: Promise<void> | undefined;
   const stop = async () => {
     const closed = http.close(REQUEST_GRACE_MS);
     await Promise.all([node.stop(), importer.stop(), leadUpkeep.stop(), webhookSender.stop(), graphql.dispose()]);

@@ -60,6 +60,7 @@ function readSettings(env: Environment, machine: string) {
     apiRequestsPerMinute: read("RENTAK_API_REQUESTS_PER_MINUTE", wholeNumber(1, 1_000_000), 6000),
     apiOrigins: read("RENTAK_API_ORIGINS", origins, undefined), // undefined: pages of any origin may use the API
     apiJit: read("RENTAK_API_JIT", oneOf("on", "off"), "on"), // whether queries that come again are compiled
+    metricsToken: read("RENTAK_METRICS_TOKEN", bearerToken, undefined), // undefined: metrics for programs on this machine only
     simulatorLog: read("RENTAK_SIMULATOR_LOG", path, undefined),
     mediaPrivateHosts: read("RENTAK_MEDIA_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that media may be fetched from
     webhookPrivateHosts: read("RENTAK_WEBHOOK_PRIVATE_HOSTS", hostsAndPorts, []), // servers in the private network that webhooks may be posted to

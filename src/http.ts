@@ -11,6 +11,8 @@ import { SECURITY_HEADERS } from "./security-headers.ts";
 export type Routes = {
   /** By path; one that ends with a slash stands for all that is below it. */
   readonly requests: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void | Promise<void>>>;
+  /** Told of every request that was answered. */
+  readonly observer?: RequestObserver;
   readonly upgrades: Readonly<Record<string, (request: IncomingMessage, socket: Duplex, head: Buffer) => void>>;
 };
 
@@ -21,6 +23,9 @@ export interface HttpServer {
   /** Takes no new connections; waits up to `graceMs` for the requests that run, then ends them. */
   close(graceMs: number): Promise<void>;
 }
+
+/** `route`: a path that there is, or "other". */
+export type RequestObserver = (answered: { readonly route: string; readonly status: number; readonly ms: number; readonly isStream: boolean }) => void;
 
 export type ListenOptions = {
   readonly onError: (error: unknown) => void;
@@ -34,13 +39,20 @@ export async function listen(host: string, port: number, { onError, origins }: L
   // A million-row file takes longer than the 5 minutes that Node allows a request by default.
   const server = createServer({ requestTimeout: 0 }, (request, response) => void handle(request, response));
 
+  const observe = (request: IncomingMessage, response: ServerResponse) => {
+    const [observer, from] = [routes?.observer, performance.now()];
+    if (!observer) return;
+    const route = routeOf(routes, pathOf(request))?.path ?? "other";
+    response.once("close", () => observer({ route, status: response.statusCode, ms: performance.now() - from, isStream: String(response.getHeader("content-type")).startsWith("text/event-stream") }));
+  };
+
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    observe(request, response);
     const headers = { ...SECURITY_HEADERS, ...corsHeaders(origins, request) };
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (!isHost(request.headers.host ?? "")) return plain(response, 400, "The header Host names no host. Write a name or an address, and a port where it is needed.");
     if (!routes) return plain(response, 503, "Rentak is starting. Try again in a moment.");
-    const path = pathOf(request);
-    const route = routes.requests[path] ?? Object.entries(routes.requests).find(([above]) => above.endsWith("/") && path.startsWith(above))?.[1];
+    const route = routeOf(routes, pathOf(request))?.serve;
     if (!route) return plain(response, 404, "Nothing is here. The API is at /graphql; a browser finds GraphiQL there.");
     if (request.method === "OPTIONS") {
       if (!isAllowed(origins, request)) return plain(response, 403, notAllowed(request));
@@ -82,6 +94,11 @@ export async function listen(host: string, port: number, { onError, origins }: L
     },
     close: (graceMs) => closeServer(server, graceMs),
   };
+}
+
+function routeOf(routes: Routes | undefined, path: string): { readonly path: string; readonly serve: Routes["requests"][string] } | undefined {
+  const found = Object.entries(routes?.requests ?? {}).find(([known]) => path === known) ?? Object.entries(routes?.requests ?? {}).find(([above]) => above.endsWith("/") && path.startsWith(above));
+  return found && { path: found[0], serve: found[1] };
 }
 
 // Not by URL, which throws on what scanners send ("//"): nothing that comes from outside may end the process.

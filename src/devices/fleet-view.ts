@@ -17,4 +17,6 @@ export type WorkerStats = {
 export interface FleetView {
   /** Null while no worker runs for the device. */
   worker(deviceId: string): WorkerStats | null;
+  /** Of all workers that run in this process. */
+  workers(): readonly WorkerStats[];
 }

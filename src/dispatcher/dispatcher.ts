@@ -8,6 +8,7 @@ import { takesOf } from "./assign.ts";
 import { createRepliedClaim } from "./claim-replied.ts";
 import type { Fleet } from "./fleet.ts";
 import { gather } from "./gather.ts";
+import type { DispatchObserver } from "./observer.ts";
 
 export type Tick = { readonly at: Date; readonly ms: number };
 
@@ -24,13 +25,14 @@ export type DispatcherOptions = {
   readonly intervalMs: number;
   /** At most so many flows a cycle. */
   readonly claimBatch: number;
+  readonly observer: DispatchObserver;
 };
 
 /** A change of a device that nobody rang for is seen after so long at the latest. Reading 3,000 devices takes 20 ms, which cycles that follow each other
  *  at once need not pay each. */
 const SYNC_INTERVAL_MS = SECOND_MS;
 
-export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalMs, claimBatch }: DispatcherOptions): Dispatcher {
+export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalMs, claimBatch, observer }: DispatcherOptions): Dispatcher {
   let tick: Tick | null = null;
   let mendedAt = clock.monotonic();
   let syncedAt = -Infinity;
@@ -41,7 +43,7 @@ export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalM
     const horizon = { horizonMs: intervalMs, sendMs: fleet.averageSendMs() };
     const devices = fleet.assignable().filter((device) => takesOf(device, horizon) > 0);
     if (devices.length === 0) return;
-    fleet.give(await gather({ pool, nodeId, claimReplied, devices, horizon, claimBatch, keepers: fleet.keepers(), held: fleet.held(), processing: fleet.processing }));
+    fleet.give(await gather({ pool, clock, observer, nodeId, claimReplied, devices, horizon, claimBatch, keepers: fleet.keepers(), held: fleet.held(), processing: fleet.processing }));
   };
 
   const cycle = async () => {
@@ -57,6 +59,7 @@ export function createDispatcher({ pool, nodeId, fleet, clock, logger, intervalM
     }
     await dispatch();
     tick = { at: new Date(clock.now()), ms: clock.monotonic() - from };
+    observer.cycled(tick.ms);
   };
 
   const onError = (error: unknown) => {

@@ -161,6 +161,7 @@ export function createFleet(options: FleetOptions): Fleet {
       }
     },
 
+    workers: () => workers().map((worker) => worker.stats()),
     worker: (deviceId) => seats.get(deviceId)?.worker()?.stats() ?? null,
     size: () => ({ devices: seats.size, activeWorkers: workers().length }),
 

@@ -1,9 +1,11 @@
 // Finds work for the devices that have time: claims and assigns in rounds, since who comes first in line may wait for a device that is busy.
 
 import type pg from "pg";
+import type { Clock } from "../lib/clock.ts";
 import { type AssignableDevice, assign, type Assignment, type Horizon, takesOf } from "./assign.ts";
 import { type ClaimedFlow, claimFlows } from "./claim.ts";
 import type { RepliedClaim } from "./claim-replied.ts";
+import type { DispatchObserver } from "./observer.ts";
 import { loadForeignKeepers, loadShared, type SharedWorkspace, sharesOf } from "./shares.ts";
 import { isWhole, WHOLE } from "./slices.ts";
 
@@ -12,6 +14,8 @@ const MAX_ROUNDS = 8;
 
 export type GatherOptions = {
   readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly observer: DispatchObserver;
   readonly nodeId: string;
   readonly claimReplied: RepliedClaim;
   /** The devices that can begin a flow before the next cycle. */
@@ -50,7 +54,7 @@ export async function gather(options: GatherOptions): Promise<Assignment<Claimed
 
 /** For the devices that may write to anybody. */
 async function gatherOpen(options: Gathering): Promise<Assignment<ClaimedFlow>[]> {
-  const { pool, devices, horizon, claimBatch, keepers, held, foreign } = options;
+  const { pool, clock, observer, devices, horizon, claimBatch, keepers, held, foreign } = options;
   let { workspaces } = options;
   let flows: readonly ClaimedFlow[] = [];
   let assignments: Assignment<ClaimedFlow>[] = [];
@@ -63,7 +67,9 @@ async function gatherOpen(options: Gathering): Promise<Assignment<ClaimedFlow>[]
     // Who reads all of a workspace's flows need not be told which are bound to its own devices.
     const free = shares.every(({ slice }) => isWhole(slice)) ? [] : keepers.filter((id) => left.isFree(id));
     const busy = keepers.filter((id) => !left.isFree(id)).concat(foreign);
+    const from = clock.monotonic();
     const claim = await claimFlows(pool, shares, { free, busy }, held.concat(flows.map(({ id }) => id)));
+    observer.claimed(clock.monotonic() - from, claim.flows.length);
     flows = flows.concat(claim.flows);
     const before = assignments.length;
     assignments = assign(flows, devices, horizon);

@@ -20,6 +20,10 @@ export type NodeOptions = Omit<SendingOptions, "nodeId" | "settings" | "onLeaseL
 
 export interface Node {
   readonly fleet: FleetView;
+  /** How many devices it holds. */
+  devices(): number;
+  /** Whether it may send: it was heard of by Postgres just now. */
+  hasLease(): boolean;
   /** Takes no new work, finishes what is being sent, and leaves. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -113,7 +117,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     await leave(term.membership, logger);
   };
   return {
-    fleet: { worker: (deviceId) => term.sending.fleet.worker(deviceId) },
+    fleet: { worker: (deviceId) => term.sending.fleet.worker(deviceId), workers: () => term.sending.fleet.workers() },
+    devices: () => term.sending.fleet.size().devices,
+    hasLease: () => !term.isLost && clock.monotonic() - term.beatenAt < LET_GO_AFTER_MS,
     stop: () => (stopped ??= stop()),
   };
 }

@@ -10,6 +10,7 @@ import type { Logger } from "../lib/logger.ts";
 import type { Random } from "../lib/random.ts";
 import { createDispatcher, type Tick } from "./dispatcher.ts";
 import { createFleet, type Fleet, type FleetOptions } from "./fleet.ts";
+import type { DispatchObserver } from "./observer.ts";
 import { createReceipts } from "./receipts.ts";
 import { createSender } from "./send.ts";
 import { createSettling } from "./settling.ts";
@@ -33,6 +34,7 @@ export type SendingOptions = {
   readonly messageIds: MessageIds;
   readonly transports: FleetOptions["transports"];
   readonly settings: SendingSettings;
+  readonly observer: DispatchObserver;
   readonly onLeaseLost: () => void;
 };
 
@@ -49,10 +51,10 @@ export interface Sending {
 }
 
 export function beginSending(options: SendingOptions): Sending {
-  const { pool, nodeId, clock, logger, bell, messageIds, settings } = options;
+  const { pool, nodeId, clock, logger, bell, messageIds, observer, settings } = options;
   let isLost = false;
   const ringEvents = () => bell.ring("events");
-  const settling = createSettling({ pool, clock, logger, minStepDelayHours: settings.minStepDelayHours, onWritten: ringEvents });
+  const settling = createSettling({ pool, clock, logger, minStepDelayHours: settings.minStepDelayHours, onWritten: ringEvents, observer });
   const receipts = createReceipts({ pool, clock, logger, messageIds, settleAll: settling.settleAll, onCorrected: ringEvents });
   const sender = createSender({ ...options, settling, sendConcurrency: settings.sendConcurrency });
   const statusLog = createStatusLog({ pool, nodeId, clock, logger, onWritten: ringEvents });
@@ -64,7 +66,7 @@ export function beginSending(options: SendingOptions): Sending {
     onReceipt: receipts.add,
     onReady: () => dispatcher.wake(),
   });
-  const dispatcher = createDispatcher({ ...settings, pool, nodeId, fleet, clock, logger, intervalMs: settings.dispatchIntervalMs });
+  const dispatcher = createDispatcher({ ...settings, pool, nodeId, fleet, clock, logger, observer, intervalMs: settings.dispatchIntervalMs });
   const silence = bell.listen("devices", dispatcher.wake);
   dispatcher.start();
 

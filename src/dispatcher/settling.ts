@@ -8,6 +8,7 @@ import type { Clock } from "../lib/clock.ts";
 import { inHalves } from "../lib/halving.ts";
 import type { Logger } from "../lib/logger.ts";
 import { correctFlows } from "./correct.ts";
+import type { DispatchObserver } from "./observer.ts";
 
 const BATCH = 2000;
 const WAIT_MS = 10;
@@ -41,15 +42,18 @@ export type SettlingOptions = {
   readonly minStepDelayHours: number;
   /** A batch has been written down. */
   readonly onWritten: () => void;
+  readonly observer: DispatchObserver;
 };
 
-export function createSettling({ pool, clock, logger, minStepDelayHours, onWritten }: SettlingOptions): Settling {
+export function createSettling({ pool, clock, logger, minStepDelayHours, onWritten, observer }: SettlingOptions): Settling {
   const retryTime = () => new Promise<void>((resolve) => void clock.setTimeout(resolve, RETRY_MS));
   let unsettled = 0;
   let idle: (() => void)[] = [];
 
   const write = async (settlements: readonly Settlement[]): Promise<undefined[]> => {
+    const from = clock.monotonic();
     const settled = await retrying(() => settleFlows(pool, settlements, minStepDelayHours));
+    observer.settled(clock.monotonic() - from, settlements.flatMap(({ flowId, ending }) => (settled.has(flowId) ? [ending] : [])));
     // Rescue was first, after a suspension say: what was accepted corrects its "unknown".
     const late = settlements.flatMap(({ flowId, ending }) => (ending.kind === "accepted" && !settled.has(flowId) ? [{ flowId, kind: ending.kind, at: ending.at }] : []));
     if (late.length > 0) await correctFlows(pool, late, settleAll);

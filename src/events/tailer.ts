@@ -21,6 +21,8 @@ export type OnRead = (rows: readonly EventRow[]) => void;
 export interface Tailer {
   /** Calls `heard` with every batch from now on. Resolves with the snapshot that the first one goes on from, and how to stop. */
   listen(heard: (batch: Batch) => void): Promise<{ readonly from: string; readonly stop: () => void }>;
+  /** Milliseconds since the log was last read; 0 while nobody listens. */
+  lagMs(): number;
   stop(): Promise<void>;
 }
 
@@ -38,12 +40,14 @@ export function createTailer({ pool, bell, clock, logger, onRead }: TailerOption
   let seen: string | undefined;
   let starting: Promise<void> | undefined;
   let failing = false;
+  let readAt = clock.monotonic();
 
   const cycle = async () => {
     if (seen === undefined) return;
     const from = seen;
     const { snapshot, rows, complete } = await readNew(pool, from, MAX_BATCH);
     failing = false;
+    readAt = clock.monotonic();
     if (seen !== from) return; // everybody left meanwhile, and the next reading begins anew
     seen = snapshot;
     if (rows.length === 0) return;
@@ -63,6 +67,7 @@ export function createTailer({ pool, bell, clock, logger, onRead }: TailerOption
   /** Nobody listens: nothing is read. The first who does sets where the reading begins. */
   const begin = async () => {
     seen = await currentSnapshot(pool);
+    readAt = clock.monotonic();
     loop.start();
   };
 
@@ -86,6 +91,7 @@ export function createTailer({ pool, bell, clock, logger, onRead }: TailerOption
         },
       };
     },
+    lagMs: () => (seen === undefined ? 0 : clock.monotonic() - readAt),
     async stop() {
       silence();
       seen = undefined;

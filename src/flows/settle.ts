@@ -175,7 +175,8 @@ const sentAt = (at: Date): Written => {
   return lastSent.written;
 };
 
-const statusOf = (ending: Ending): Written => {
+/** As what a flow that ends so is written down. */
+export const statusOf = (ending: Ending): Written => {
   switch (ending.kind) {
     case "accepted":
       return sentAt(ending.at);

@@ -22,6 +22,8 @@ export type LiveOptions = {
 export interface Live {
   /** Subscribes; `args.contextValue` is an ApiContext. */
   subscribe(args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult>;
+  /** How many are open. */
+  count(): number;
   start(): void;
   /** Ends every subscription. */
   stop(): Promise<void>;
@@ -83,6 +85,7 @@ export function createLive({ tokens, clock, mask, onError }: LiveOptions): Live 
   return {
     subscribe,
     recheck,
+    count: () => opened.size,
     start: () => loop.start(),
     async stop() {
       await loop.stop();

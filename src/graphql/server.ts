@@ -34,6 +34,8 @@ export interface GraphqlServer {
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Takes a WebSocket to /graphql, for graphql-ws. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** How many subscriptions are open. */
+  subscriptions(): number;
   /** Ends what is open: WebSockets with 1001, and the streams of server-sent events. Safe to call twice. */
   dispose(): Promise<void>;
 }
@@ -101,6 +103,7 @@ export function createGraphqlServer({ pool, tokens, services, clock, logger, com
       }
     },
     upgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
+    subscriptions: live.count,
     dispose: () => (disposed ??= dispose()),
   };
 }

@@ -5,7 +5,7 @@ import { testServer, type TestServer } from "../support/server.ts";
 const workers = new Map<string, WorkerStats>();
 let server: TestServer;
 beforeAll(async () => {
-  server = await testServer({ fleet: { worker: (id) => workers.get(id) ?? null } });
+  server = await testServer({ fleet: { worker: (id) => workers.get(id) ?? null, workers: () => [...workers.values()] } });
 });
 afterAll(() => server.stop());
 beforeEach(() => server.database.pool.query("TRUNCATE devices, device_attempts CASCADE"));

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { AssignableDevice } from "../../src/dispatcher/assign.ts";
 import { createRepliedClaim } from "../../src/dispatcher/claim-replied.ts";
 import { gather } from "../../src/dispatcher/gather.ts";
-import { HOUR_MS, SECOND_MS } from "../../src/lib/clock.ts";
+import { NO_OBSERVER } from "../../src/dispatcher/observer.ts";
+import { HOUR_MS, SECOND_MS, systemClock } from "../../src/lib/clock.ts";
 import { holdLease } from "../support/attempts.ts";
 import { createJumpingClock, type JumpingClock } from "../support/clocks.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
@@ -164,7 +165,7 @@ test("a node leaves to a restricted device what is bound to it, though nobody ho
   await pool.query("UPDATE devices SET node_id = $2 WHERE id = $1", [other, nodeId]);
   const device: AssignableDevice = { id: other, workspaceId, messagesHour: 0, currentProcessing: 0, room: 50, freeInMs: 0, gapMs: 0, isRestricted: false };
   const look = async () =>
-    (await gather({ pool, nodeId, claimReplied: createRepliedClaim(pool), devices: [device], horizon: { horizonMs: 1000, sendMs: 0 }, claimBatch: 100, keepers: [], held: [], processing: () => 0 })).length;
+    (await gather({ pool, clock: systemClock, observer: NO_OBSERVER, nodeId, claimReplied: createRepliedClaim(pool), devices: [device], horizon: { horizonMs: 1000, sendMs: 0 }, claimBatch: 100, keepers: [], held: [], processing: () => 0 })).length;
   await pool.query("UPDATE devices SET status = 'OFFLINE', restricted_until = now() + interval '1 hour' WHERE id = $1", [own]);
   expect(await look()).toBe(0);
   await pool.query("UPDATE devices SET restricted_until = now() - interval '1 second' WHERE id = $1", [own]);

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { type Node, startNode } from "../../src/dispatcher/node.ts";
+import { NO_OBSERVER } from "../../src/dispatcher/observer.ts";
 import { createBell } from "../../src/events/bell.ts";
 import type { MessageIds } from "../../src/flows/message-id.ts";
 import { MINUTE_MS } from "../../src/lib/clock.ts";
@@ -56,6 +57,7 @@ export function createNodes({ world, server, wire, scenario, messageIds, wasDist
       logger: loggerOf(entry, world, fail),
       bell,
       messageIds,
+      observer: NO_OBSERVER,
       process: { name: process.name, isGone: (other: string) => isSameMachine(other, process.name) && all.some((node) => node.process.name === other && node.process.state() === "dead") },
       transports: { SIMULATOR: wire.transportOf(process) },
       settings: {

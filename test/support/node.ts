@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import type { ProcessIdentity } from "../../src/dispatcher/membership.ts";
+import { NO_OBSERVER } from "../../src/dispatcher/observer.ts";
 import { type Node, type NodeSettings, startNode } from "../../src/dispatcher/node.ts";
 import { type Bell, createBell } from "../../src/events/bell.ts";
 import { createMessageIds, type MessageIds } from "../../src/flows/message-id.ts";
@@ -42,6 +43,7 @@ export async function startTestNode(options: TestNodeOptions): Promise<TestNode>
     logger,
     bell,
     messageIds,
+    observer: NO_OBSERVER,
     // Tests end a node without its process: nothing of it goes on.
     process: options.process ?? { name: "test", isGone: () => true },
     transports: { SIMULATOR: transport, WHATSAPP: transport },

@@ -72,7 +72,7 @@ export async function testServer(
   const rung: Topic[] = [];
   const log: string[] = [];
   const bell = createBell();
-  const noFleet: FleetView = { worker: () => null };
+  const noFleet: FleetView = { worker: () => null, workers: () => [] };
   const noLog = () => {
     throw new Error("this test has no event log");
   };

@@ -5,7 +5,7 @@ import { createClient } from "graphql-ws";
 import { FlowEventsDocument, type FlowEventsSubscription, type TypedDocumentString } from "../../schema/client/graphql.ts";
 
 const RETRY_MS = 250;
-const GIVE_UP_AFTER_MS = 120_000;
+const GIVE_UP_AFTER_MS = 300_000;
 
 /** The server has answered, and refused. The message is its own. */
 class RefusedError extends Error {

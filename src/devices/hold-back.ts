@@ -4,10 +4,13 @@
 import { sql } from "drizzle-orm";
 import type { Tx } from "../db/workspace.ts";
 
-/** To be called in the transaction of every change of which devices there are, which are paused, and how many may send. */
+/** One change after the other. First in the transaction: a statement that waits for the lock itself goes by what it saw before, and two that hold devices wait for each other. */
+export const lockDevices = (tx: Tx, workspaceId: string): Promise<unknown> => tx.execute(sql`SELECT FROM workspaces WHERE id = ${workspaceId} FOR NO KEY UPDATE`);
+
+/** To be called at the end of every change of which devices there are, which are paused, and how many may send, under their lock. */
 export async function holdBack(tx: Tx, workspaceId: string): Promise<void> {
   await tx.execute(sql`
-    WITH own AS MATERIALIZED (SELECT max_sending_devices AS most FROM workspaces WHERE id = ${workspaceId} FOR NO KEY UPDATE),   -- one change after the other
+    WITH own AS MATERIALIZED (SELECT max_sending_devices AS most FROM workspaces WHERE id = ${workspaceId}),
     ranked AS (
       SELECT d.id, row_number() OVER (ORDER BY d.id) > own.most IS TRUE AS is_beyond
         FROM devices d CROSS JOIN own WHERE d.workspace_id = ${workspaceId} AND (d.paused_at IS NULL OR d.is_held_back))

@@ -12,7 +12,7 @@ import type { Bell } from "../events/bell.ts";
 import { ok, refused, type Result, type UserError } from "../lib/errors.ts";
 import { PAIR_FIRST, type SessionStatus } from "../transports/transport.ts";
 import { devicesGroup } from "./cache-group.ts";
-import { holdBack } from "./hold-back.ts";
+import { holdBack, lockDevices } from "./hold-back.ts";
 import { dailyLimitOf, hourlyLimitOf, rampedLimit } from "./ramp.ts";
 import { deviceProblems, type DeviceChange, type NewDevice, type TransportName } from "./input.ts";
 
@@ -140,6 +140,7 @@ export async function createDevice(
         ...(simulatedLatencyMs != null && { simulatedLatencyMs }),
         ...(simulatedFailureRate != null && { simulatedFailureRate }),
       };
+      await lockDevices(tx, writes.db.id);
       const [created] = await tx.insert(devices).values(values).returning({ id: devices.id });
       await holdBack(tx, writes.db.id);
       return created ? ok(created.id) : notFound();
@@ -172,6 +173,7 @@ export const resumeDevice = (writes: DeviceWrites, id: string): Promise<Result<s
 
 async function write(writes: DeviceWrites, id: string, values: PgUpdateSetSource<typeof devices>, problem: (device: Device) => UserError | undefined = () => undefined): Promise<Result<string>> {
   const result = await writes.db.write(async (tx): Promise<Result<string>> => {
+    await lockDevices(tx, writes.db.id);
     const [device] = await tx.select().from(devices).where(own(writes.db, id)).for("update");
     if (!device) return notFound();
     const hindrance = problem(device);
@@ -187,6 +189,7 @@ async function write(writes: DeviceWrites, id: string, values: PgUpdateSetSource
 
 export async function deleteDevice(writes: DeviceWrites, id: string): Promise<Result<string>> {
   const result = await writes.db.write(async (tx) => {
+    await lockDevices(tx, writes.db.id);
     const deleted = await tx.delete(devices).where(own(writes.db, id)).returning({ id: devices.id });
     if (deleted.length === 0) return notFound();
     await holdBack(tx, writes.db.id);

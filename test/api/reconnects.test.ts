@@ -82,7 +82,7 @@ async function writeUntil(isOver: () => boolean): Promise<number> {
 
 /** Each fault when so many have come back. */
 async function faultsOfRedis(server: RedisServer, reconnects: () => number): Promise<void> {
-  const after = (share: number) => eventually(() => reconnects() >= share * RECONNECTS, "more have come back", 120_000);
+  const after = (share: number) => eventually(() => reconnects() >= share * RECONNECTS, "more have come back", 400_000);
   await after(0.2);
   await server.flush();
   await after(0.3);
@@ -97,7 +97,7 @@ async function faultsOfRedis(server: RedisServer, reconnects: () => number): Pro
 
 const QUERY = "subscription ($after: Cursor) { leadEvents(after: $after) { cursor optedOut lead { id } } }";
 
-test("of a thousand reconnects over two nodes, while events are written, none misses one, and none hears of one out of turn", { timeout: 120_000 }, async () => {
+test("of a thousand reconnects over two nodes, while events are written, none misses one, and none hears of one out of turn", { timeout: 400_000 }, async () => {
   const secrets = await Promise.all(nodes.map((node) => node.tokenFor(["READ"], workspaceId)));
   let reconnects = 0;
   let isWritten = false;

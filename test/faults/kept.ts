@@ -23,7 +23,7 @@ export function describeScenario(scenario: Scenario, scale: Scale): void {
     beforeAll(async () => {
       result = await runScenario(scenario, scale, seed);
       if (result.kept !== null) console.error(`The rows, the wire and the servers' logs are in ${result.kept}.`);
-    }, 300_000);
+    }, 600_000);
 
     test.each(Object.entries(PROMISES) as [keyof Verdict, string][])("%s: %s", (promise) => {
       expect(result.verdict[promise]).toEqual([]);

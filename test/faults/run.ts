@@ -15,8 +15,8 @@ import { MAX_DEVICES, prepareWorkload, type Workload } from "../support/workload
 
 const STUCK_MS = 12_000;
 
-/** Nothing more comes of it when nothing has come for so long: twice what recovery may take, and the time of a stuck attempt. */
-const GIVE_UP_MS = 75_000;
+/** Nothing more comes of it when nothing has come for so long: twice what recovery may take, the time of a stuck attempt, and the start of a server on a machine that has much else to do. */
+const GIVE_UP_MS = 180_000;
 
 const POLL_MS = 250;
 

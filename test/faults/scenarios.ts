@@ -223,10 +223,11 @@ export const clockSteps: Scenario = {
 /** Rolling: each stops in order, and its successor is there before the next one goes. */
 export const deploys: Scenario = {
   name: "SIGTERM deploys",
-  async play({ cluster, scale, untilSent, disturb }) {
+  async play({ cluster, scale, untilSent, keepAtWork, disturb }) {
     const restarts = Array.from({ length: scale.faults }, () => cluster.nodes).flat();
     for (const [index, node] of restarts.entries()) {
       await untilSent(shareAt(index, restarts.length));
+      await keepAtWork();
       disturb("SIGTERM");
       const exitCode = await node.end("SIGTERM");
       if (exitCode !== 0) throw new Error(`${node.name} ended with ${exitCode}:\n${node.output()}`);
